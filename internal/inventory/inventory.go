@@ -1,0 +1,246 @@
+// Package inventory is the one description of an exchange: its sites, switches,
+// links, probes, targets and tests. It turns configuration files into a
+// validated, typed Inventory, and an Inventory into the Part that one probe
+// needs.
+//
+// What it promises: a YAML inventory is parsed strictly, and every error names
+// file, line, what is wrong and what was expected; the first version's
+// probes.json and schedule.json load leniently, as they are; an Inventory that
+// Load returned is consistent (every name resolves, every round fits its
+// interval) and its Version changes if and only if its content does.
+package inventory
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"ixpqos/internal/schedule"
+)
+
+// KindICMP is the test kind that pings.
+const KindICMP = "icmp"
+
+// Inventory describes an exchange. It is never changed once loaded.
+type Inventory struct {
+	Exchange string
+	Sites    []Site
+	Links    []Link
+	Probes   []Probe
+	Targets  []Target
+	Tests    []Test
+	Viewers  []Viewer
+	// Version is a hash of the content, keys left out.
+	Version string
+}
+
+// Site is where probes stand.
+type Site struct {
+	Name     string
+	Switches []string
+}
+
+// Link is a bundle of parallel cables between two switches.
+type Link struct {
+	Name    string
+	Between [2]string
+	Members int
+	// Hash is what the switches spread traffic over the members by: l4, l3 or l2.
+	Hash string
+}
+
+// Address is where a probe or target is reached in one family (4 or 6). Host is
+// an IP address; in the first version's files it may be a host name.
+type Address struct {
+	Family uint8
+	Host   string
+}
+
+// IP is the address, where Host is one.
+func (a Address) IP() (netip.Addr, bool) {
+	ip, err := netip.ParseAddr(a.Host)
+	return ip, err == nil
+}
+
+// Node is what probes and targets have in common. Addresses holds at most one
+// per family.
+type Node struct {
+	Name, Site, Switch string
+	Addresses          []Address
+}
+
+// Probe is a host that measures.
+type Probe struct {
+	Node
+	// Interface is the network interface that tests leave by; any where empty.
+	Interface string
+	// KeyHashes are the SHA-256 of the keys that the probe may use.
+	KeyHashes [][32]byte
+	// Drain: the probe is measured but not judged.
+	Drain bool
+}
+
+// Target is something that only answers.
+type Target struct {
+	Node
+	// Answers are the test kinds that it answers to.
+	Answers []string
+}
+
+// Viewer is somebody who may read.
+type Viewer struct {
+	Name      string
+	KeyHashes [][32]byte
+}
+
+// Test is what to measure among which probes.
+type Test struct {
+	Name, Kind string
+	// Every or Cron says when: exactly one is set.
+	Every time.Duration
+	Cron  string
+	// Count pings of Size bytes (of the IP packet) go out Spacing apart, after
+	// one that is not counted. A round listens for Timeout after the last one.
+	Count            int
+	Spacing, Timeout time.Duration
+	Size             int
+	DSCP             uint8
+	// Families are the address families to measure in, where both ends have them.
+	Families []uint8
+	// Sources and Targets name who measures and who is measured; all where empty.
+	Sources, Targets []string
+}
+
+// LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
+const LossThreshold = 2 * time.Second
+
+// RoundBound is the number of pairs that a round measures side by side.
+const RoundBound = 256
+
+// RoundTime is the longest that a round over so many pairs takes.
+func (t Test) RoundTime(pairs int) time.Duration {
+	waves := (pairs + RoundBound - 1) / RoundBound
+	return t.Spacing + time.Duration(waves)*(time.Duration(t.Count)*t.Spacing+t.Timeout)
+}
+
+// Timetable is when the test runs. The error can only be that of a test that
+// did not come from an Inventory.
+func (t Test) Timetable() (schedule.Timetable, error) {
+	if t.Cron != "" {
+		return schedule.Cron(t.Cron)
+	}
+	return schedule.Every(t.Every)
+}
+
+// Part is what one probe needs of the inventory.
+type Part struct {
+	Probe     string
+	Inventory string
+	Addresses []Address
+	Interface string
+	Peers     []Peer
+	Tests     []Test
+}
+
+// Peer is another probe or a target as a probe sees it.
+type Peer struct {
+	Name      string
+	Addresses []Address
+	// Answers are the test kinds that may be run to it; nil for all, as a probe.
+	Answers []string
+}
+
+// Pair is one target to measure in one family.
+type Pair struct {
+	Target   string
+	Family   uint8
+	From, To string
+}
+
+// PeerNames are the names of all peers.
+func (p Part) PeerNames() []string {
+	names := make([]string, len(p.Peers))
+	for i, peer := range p.Peers {
+		names[i] = peer.Name
+	}
+	return names
+}
+
+// Pairs are what the test measures from this probe: every peer that it means
+// and that answers its kind, in each of its families that both ends have.
+func (p Part) Pairs(t Test) []Pair {
+	if len(t.Sources) > 0 && !slices.Contains(t.Sources, p.Probe) {
+		return nil
+	}
+	var pairs []Pair
+	for _, peer := range p.Peers {
+		if len(t.Targets) > 0 && !slices.Contains(t.Targets, peer.Name) ||
+			peer.Answers != nil && !slices.Contains(peer.Answers, t.Kind) {
+			continue
+		}
+		for _, family := range t.Families {
+			from, here := addressOf(p.Addresses, family)
+			to, there := addressOf(peer.Addresses, family)
+			if here && there {
+				pairs = append(pairs, Pair{Target: peer.Name, Family: family, From: from, To: to})
+			}
+		}
+	}
+	return pairs
+}
+
+func addressOf(addresses []Address, family uint8) (host string, ok bool) {
+	for _, a := range addresses {
+		if a.Family == family {
+			return a.Host, true
+		}
+	}
+	return "", false
+}
+
+// Part is what the named probe needs; false where there is no such probe.
+func (inv *Inventory) Part(name string) (Part, bool) {
+	self, ok := inv.Probe(name)
+	if !ok {
+		return Part{}, false
+	}
+	part := Part{Probe: name, Inventory: inv.Version, Addresses: self.Addresses, Interface: self.Interface}
+	for _, probe := range inv.Probes {
+		if probe.Name != name {
+			part.Peers = append(part.Peers, Peer{Name: probe.Name, Addresses: probe.Addresses})
+		}
+	}
+	for _, target := range inv.Targets {
+		part.Peers = append(part.Peers, Peer{Name: target.Name, Addresses: target.Addresses, Answers: target.Answers})
+	}
+	for _, test := range inv.Tests {
+		if len(test.Sources) == 0 || slices.Contains(test.Sources, name) {
+			part.Tests = append(part.Tests, test)
+		}
+	}
+	return part, true
+}
+
+// Probe is the probe of that name.
+func (inv *Inventory) Probe(name string) (Probe, bool) {
+	i := slices.IndexFunc(inv.Probes, func(p Probe) bool { return p.Name == name })
+	if i < 0 {
+		return Probe{}, false
+	}
+	return inv.Probes[i], true
+}
+
+// Test is the test of that name.
+func (inv *Inventory) Test(name string) (Test, bool) {
+	i := slices.IndexFunc(inv.Tests, func(t Test) bool { return t.Name == name })
+	if i < 0 {
+		return Test{}, false
+	}
+	return inv.Tests[i], true
+}
+
+// Knows tells whether a probe or target has that name.
+func (inv *Inventory) Knows(name string) bool {
+	_, probe := inv.Probe(name)
+	return probe || slices.ContainsFunc(inv.Targets, func(t Target) bool { return t.Name == name })
+}

@@ -1,0 +1,169 @@
+package ippm
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxInterval is the longest interval that one result may cover.
+const MaxInterval = 24 * time.Hour
+
+// Series names what results over time belong together: one test of one ordered
+// pair in one address family (4 or 6) with one DSCP (0 to 63).
+type Series struct {
+	Source, Target, Test string
+	Family, DSCP         uint8
+}
+
+// ID names one result. Start is the beginning of its interval, in UTC.
+type ID struct {
+	Series
+	Start time.Time
+}
+
+// Counts says what became of the packets of an interval. A packet belongs to
+// the interval in which it was sent.
+type Counts struct {
+	// Sent is what left the host: Received + Late + Lost().
+	Sent int
+	// Received came back before the loss threshold (RFC 6673).
+	Received int
+	// Late came back after the loss threshold; it is not lost and has no RTT.
+	Late int
+	// Forward, Backward and Unplaced are the lost ones by direction: source to
+	// target, target to source, not known or not known yet.
+	Forward, Backward, Unplaced int
+	// Duplicates are further copies of replies (RFC 5560); they change no other count.
+	Duplicates int
+	// Reordered replies overtook an earlier one's (RFC 4737).
+	Reordered int
+	// Refused packets were never sent: the own kernel did not take them.
+	Refused int
+}
+
+// Lost is the number of packets of which nothing came back.
+func (c Counts) Lost() int { return c.Forward + c.Backward + c.Unplaced }
+
+// LossRatio is Lost / Sent; false where nothing was sent.
+func (c Counts) LossRatio() (ratio float64, ok bool) {
+	if c.Sent == 0 {
+		return 0, false
+	}
+	return float64(c.Lost()) / float64(c.Sent), true
+}
+
+func (c Counts) plus(o Counts) Counts {
+	return Counts{
+		Sent:       c.Sent + o.Sent,
+		Received:   c.Received + o.Received,
+		Late:       c.Late + o.Late,
+		Forward:    c.Forward + o.Forward,
+		Backward:   c.Backward + o.Backward,
+		Unplaced:   c.Unplaced + o.Unplaced,
+		Duplicates: c.Duplicates + o.Duplicates,
+		Reordered:  c.Reordered + o.Reordered,
+		Refused:    c.Refused + o.Refused,
+	}
+}
+
+func (c Counts) check() error {
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"sent", c.Sent}, {"received", c.Received}, {"late", c.Late},
+		{"lost_forward", c.Forward}, {"lost_backward", c.Backward}, {"lost_unplaced", c.Unplaced},
+		{"duplicates", c.Duplicates}, {"reordered", c.Reordered}, {"refused", c.Refused},
+	} {
+		if n.value < 0 {
+			return fmt.Errorf("%s is %d; it cannot be negative", n.name, n.value)
+		}
+	}
+	if c.Sent != c.Received+c.Late+c.Lost() {
+		return fmt.Errorf("sent is %d, but received %d, late %d and lost %d make %d",
+			c.Sent, c.Received, c.Late, c.Lost(), c.Received+c.Late+c.Lost())
+	}
+	return nil
+}
+
+// Result is what one pair's test saw in one interval, for one family and one DSCP.
+type Result struct {
+	ID
+	Counts
+	// Kind is the test's kind, such as "icmp".
+	Kind string
+	// Length is the interval's.
+	Length time.Duration
+	// RTT are the round-trip times of the received packets. A sample that no
+	// clock can have measured (a negative one) is left out, so RTT.N may be
+	// less than Received.
+	RTT Delay
+	// First is the RTT of the first packet after a silence, which pays for
+	// address resolution: it is in no count. Nil where it was not measured or lost.
+	First *time.Duration
+}
+
+// End is the end of the interval.
+func (r Result) End() time.Time { return r.Start.Add(r.Length) }
+
+// Check tells what is wrong with a result, whoever made it.
+func (r Result) Check() error {
+	for _, n := range []struct{ what, name string }{
+		{"source", r.Source}, {"target", r.Target}, {"test", r.Test}, {"kind", r.Kind},
+	} {
+		if err := CheckName(n.name); err != nil {
+			return fmt.Errorf("%s %q %w", n.what, n.name, err)
+		}
+	}
+	switch {
+	case r.Source == r.Target:
+		return errors.New("source and target are the same")
+	case r.Family != 4 && r.Family != 6:
+		return fmt.Errorf("family is %d; it is 4 or 6", r.Family)
+	case r.DSCP > 63:
+		return fmt.Errorf("dscp is %d; it is 0 to 63", r.DSCP)
+	case r.Length <= 0 || r.Length > MaxInterval:
+		return fmt.Errorf("length is %v; it is more than 0 and at most %v", r.Length, MaxInterval)
+	case r.Start.Year() < 2000 || r.Start.Year() > 2200:
+		return fmt.Errorf("start is %s; that is no time of a measurement", r.Start.Format(time.RFC3339))
+	case r.RTT.N > r.Received:
+		return fmt.Errorf("%d round-trip times for %d received packets", r.RTT.N, r.Received)
+	case r.RTT.N > 0 && r.RTT.Min < 0:
+		return fmt.Errorf("rtt_min_us is %g; it cannot be negative", r.RTT.Min)
+	case r.First != nil && *r.First < 0:
+		return fmt.Errorf("first_rtt_us is %v; it cannot be negative", *r.First)
+	}
+	return errors.Join(r.Counts.check(), r.RTT.check("rtt"))
+}
+
+// Merge makes one result of results of one series whose intervals follow each
+// other: the earliest start, a length up to the latest end, counts summed,
+// delays merged, the first RTT of the earliest that has one. Results of
+// different series are an error, and so is none.
+func Merge(results ...Result) (Result, error) {
+	if len(results) == 0 {
+		return Result{}, errors.New("merge: no result")
+	}
+	sum := results[0]
+	end := sum.End()
+	firstStart := sum.Start
+	for _, r := range results[1:] {
+		if r.Series != sum.Series || r.Kind != sum.Kind {
+			return Result{}, fmt.Errorf("merge: %+v and %+v are different series", sum.Series, r.Series)
+		}
+		if r.First != nil && (sum.First == nil || r.Start.Before(firstStart)) {
+			sum.First, firstStart = r.First, r.Start
+		}
+		if r.Start.Before(sum.Start) {
+			sum.Start = r.Start
+		}
+		if r.End().After(end) {
+			end = r.End()
+		}
+		sum.Counts = sum.Counts.plus(r.Counts)
+		sum.RTT = sum.RTT.Merged(r.RTT)
+	}
+	sum.Length = end.Sub(sum.Start)
+	return sum, nil
+}

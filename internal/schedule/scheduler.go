@@ -1,0 +1,179 @@
+package schedule
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+	"github.com/google/uuid"
+	"github.com/jonboulle/clockwork"
+)
+
+// stopTimeout is how long Close waits for jobs whose context has ended. It is
+// within the five seconds that a probe has to end.
+const stopTimeout = 4 * time.Second
+
+// earliness is how much too early a timer may fire, as the wall clock sees it,
+// when the clock is being slewed, and still be taken for the interval it was
+// set for.
+const earliness = 200 * time.Millisecond
+
+// recentIntervals is how many intervals back a job remembers having run, so
+// that a clock that steps back a little never makes a job repeat one.
+const recentIntervals = 64
+
+// Job is what runs once in each interval of its timetable, Offset after its
+// beginning. Run is given the interval and a context that ends with the job.
+type Job struct {
+	Name      string
+	Timetable Timetable
+	Offset    time.Duration
+	Run       func(ctx context.Context, start, end time.Time)
+	// Missed is called, where it is set, for an interval in which the job could
+	// not run because the run before had not ended.
+	Missed func(start, end time.Time)
+}
+
+// Scheduler runs jobs. All methods may be called from any goroutine.
+type Scheduler struct {
+	cron  gocron.Scheduler
+	clock clockwork.Clock
+	log   *slog.Logger
+	mu    sync.Mutex
+	jobs  map[string]uuid.UUID
+}
+
+// New makes a running scheduler; Close ends it.
+func New(clock clockwork.Clock, log *slog.Logger) (*Scheduler, error) {
+	cron, err := gocron.NewScheduler(
+		gocron.WithClock(clock),
+		gocron.WithLocation(time.UTC),
+		gocron.WithStopTimeout(stopTimeout),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("scheduler: %w", err)
+	}
+	cron.Start()
+	return &Scheduler{cron: cron, clock: clock, log: log, jobs: map[string]uuid.UUID{}}, nil
+}
+
+// Add starts a job, beginning with the next whole interval. A job of the same
+// name is replaced: its context ends.
+func (s *Scheduler) Add(job Job) error {
+	s.Remove(job.Name)
+	r := &runner{job: job, clock: s.clock, log: s.log, added: s.clock.Now()}
+	added, err := s.cron.NewJob(
+		gocron.CronJob(job.Name, false),
+		gocron.NewTask(r.run),
+		gocron.WithName(job.Name),
+		gocron.WithCronImplementation(grid{job.Timetable, job.Offset, s.clock}),
+		gocron.WithEventListeners(gocron.AfterJobRunsWithPanic(func(_ uuid.UUID, name string, what any) {
+			s.log.Error("a job panicked; it runs again in its next interval", "job", name, "panic", what)
+		})),
+	)
+	if err != nil {
+		return fmt.Errorf("schedule %s: %w", job.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.jobs[job.Name] = added.ID()
+	return nil
+}
+
+// Remove ends a job and its context; a name that is not there is no error.
+func (s *Scheduler) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id, ok := s.jobs[name]; ok {
+		// The only error is that the job is gone, which is what was asked for.
+		_ = s.cron.RemoveJob(id)
+		delete(s.jobs, name)
+	}
+}
+
+// Close ends every job's context and waits for the jobs to return. An error
+// says that one did not.
+func (s *Scheduler) Close() error {
+	if err := s.cron.Shutdown(); err != nil {
+		return fmt.Errorf("scheduler: %w", err)
+	}
+	return nil
+}
+
+// runner is a job as it runs: it turns the moment that a timer fired at into
+// the interval that is meant, and keeps the job from overlapping itself.
+type runner struct {
+	job     Job
+	clock   clockwork.Clock
+	log     *slog.Logger
+	added   time.Time
+	running atomic.Bool
+	mu      sync.Mutex
+	recent  []time.Time
+}
+
+func (r *runner) run(ctx context.Context) {
+	start, end := r.job.Timetable.Interval(r.clock.Now().Add(earliness - r.job.Offset))
+	if start.Before(r.added) || !r.first(start) {
+		return
+	}
+	if !r.running.CompareAndSwap(false, true) {
+		r.log.Warn("a job is still busy with the interval before; this one is missed", "job", r.job.Name, "interval", start)
+		if r.job.Missed != nil {
+			r.job.Missed(start, end)
+		}
+		return
+	}
+	defer r.running.Store(false)
+	r.job.Run(ctx, start, end)
+}
+
+// first tells whether the interval is new to the job, and remembers it.
+func (r *runner) first(start time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.recent {
+		if t.Equal(start) {
+			return false
+		}
+	}
+	r.recent = append(r.recent, start)
+	if len(r.recent) > recentIntervals {
+		r.recent = r.recent[1:]
+	}
+	return true
+}
+
+// grid is the timetable as gocron wants it.
+type grid struct {
+	timetable Timetable
+	offset    time.Duration
+	clock     clockwork.Clock
+}
+
+func (g grid) IsValid(string, *time.Location, time.Time) error { return nil }
+
+// Next is the moment after last at which the job is due. gocron counts on from
+// what it scheduled before, and would wait for the old time to come again after
+// the clock stepped back: what lies more than a few intervals ahead is counted
+// from now instead. (From the very next one would not do: gocron asks on until
+// it is given a moment that it has not scheduled yet.)
+func (g grid) Next(last time.Time) time.Time {
+	now := g.clock.Now()
+	limit := now
+	for range 4 {
+		limit = g.after(limit)
+	}
+	if last.After(limit) {
+		return g.after(now)
+	}
+	return g.after(last)
+}
+
+func (g grid) after(t time.Time) time.Time {
+	return g.timetable.Next(t.Add(-g.offset)).Add(g.offset)
+}

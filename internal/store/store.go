@@ -1,0 +1,78 @@
+// Package store is where results are kept: two small interfaces, Writer for who
+// collects and Reader for who shows and judges. Stored results go in and come
+// out; merging them happens above, in ippm.
+//
+// What every store promises, and package storetest checks:
+//
+//   - A result is named by its ID. Writing it again changes nothing but the
+//     time at which it was stored.
+//   - When Put returns without an error, all of the batch but what it rejects by
+//     name survives a crash. When it returns an error, nothing is acknowledged,
+//     whether or not some of it was written: the caller may write it all again.
+//   - What was not measured stays absent: a result without round-trip times
+//     comes out without them.
+//   - All methods may be called from any goroutine.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ixpqos/internal/ippm"
+)
+
+// ErrUnavailable says that the store cannot take or give anything now (locked,
+// full, away) and that the same call may succeed later.
+var ErrUnavailable = errors.New("the store is not available")
+
+// Writer takes what probes report.
+type Writer interface {
+	// Put stores a batch: its results and, without them, the batch itself as
+	// the report of its probe. The results were checked (ippm.Result.Check).
+	// Rejected names those that the store refused for good; the others are stored.
+	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
+}
+
+// Rejected is a result that was refused, and why.
+type Rejected struct {
+	ID     ippm.ID
+	Reason string
+}
+
+// Reader gives what was stored.
+type Reader interface {
+	// Latest is the newest result of every series that the filter lets pass,
+	// of those whose intervals began in [since, at], ordered by series.
+	Latest(ctx context.Context, filter Filter, since, at time.Time) ([]Stored, error)
+	// Range yields the results of one ordered pair whose intervals began in
+	// [from, until), by series and then by time, until yield returns an error,
+	// which Range returns.
+	Range(ctx context.Context, source, target string, filter Filter, from, until time.Time, yield func(Stored) error) error
+	// Reports is the newest batch of every probe, without results, of those
+	// whose intervals began at or before the given moment, ordered by probe.
+	Reports(ctx context.Context, at time.Time) ([]Report, error)
+	// Ready is nil when the store can be read now.
+	Ready(ctx context.Context) error
+}
+
+// Filter chooses series; its zero value lets all pass.
+type Filter struct {
+	// Test is the name of a test, Family 4 or 6; any where zero.
+	Test   string
+	Family uint8
+	// DSCP is any where nil.
+	DSCP *uint8
+}
+
+// Stored is a result and when it was (last) stored.
+type Stored struct {
+	ippm.Result
+	StoredAt time.Time
+}
+
+// Report is a batch without its results, and when it was (last) stored.
+type Report struct {
+	ippm.Batch
+	StoredAt time.Time
+}

@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ixpqos/internal/ippm"
+)
+
+// Batch is what a probe posts.
+type Batch struct {
+	Probe     string    `json:"probe" doc:"the probe that posts" minLength:"1" maxLength:"63"`
+	Inventory string    `json:"inventory" doc:"version of the inventory that the probe worked from"`
+	Peers     []string  `json:"peers" doc:"the probes and targets that the probe knows"`
+	Start     time.Time `json:"start" doc:"beginning of the interval"`
+	Health    Health    `json:"health"`
+	Results   []Result  `json:"results"`
+}
+
+// Health is what a probe says about itself.
+type Health struct {
+	Version      string    `json:"version" doc:"version of the probe binary"`
+	StartedAt    time.Time `json:"started_at" doc:"when the probe's process started"`
+	Waiting      int       `json:"waiting" doc:"batches that wait in the spool"`
+	WaitingBytes int64     `json:"waiting_bytes" doc:"their size"`
+	SetAside     int       `json:"set_aside" doc:"spool files and results put out of the way since start"`
+	Dropped      int       `json:"dropped" doc:"batches lost since start, because the disk was full or failed"`
+	Missed       int       `json:"missed" doc:"rounds that could not start in their interval, since start"`
+	Troubles     []string  `json:"troubles" doc:"what is wrong at the probe and what to do"`
+}
+
+// FromHealth is the health as a probe posts it and as it is shown.
+func FromHealth(h ippm.Health) Health {
+	return Health{Version: h.Version, StartedAt: h.StartedAt.UTC(), Waiting: h.Waiting, WaitingBytes: h.WaitingBytes,
+		SetAside: h.SetAside, Dropped: h.Dropped, Missed: h.Missed, Troubles: orEmpty(h.Troubles)}
+}
+
+// Health turns the posted health into ours.
+func (h Health) Health() ippm.Health {
+	return ippm.Health{Version: h.Version, StartedAt: h.StartedAt.UTC(), Waiting: h.Waiting, WaitingBytes: h.WaitingBytes,
+		SetAside: h.SetAside, Dropped: h.Dropped, Missed: h.Missed, Troubles: h.Troubles}
+}
+
+// Answer is what a probe gets for a batch. What it does not reject is stored.
+type Answer struct {
+	Stored   int        `json:"stored" doc:"results that are stored"`
+	Rejected []Rejected `json:"rejected" doc:"results that never will be, and why"`
+}
+
+// Rejected names a result of the posted batch by its place and by its ID as far
+// as that could be read.
+type Rejected struct {
+	Index  int        `json:"index" doc:"place in the posted results, from 0"`
+	Source string     `json:"source,omitempty"`
+	Target string     `json:"target,omitempty"`
+	Test   string     `json:"test,omitempty"`
+	Family uint8      `json:"family,omitempty"`
+	DSCP   uint8      `json:"dscp,omitempty"`
+	Start  *time.Time `json:"start,omitempty"`
+	Reason string     `json:"reason"`
+}
+
+// EncodeBatch is the body that a probe posts.
+func EncodeBatch(b ippm.Batch) ([]byte, error) {
+	w := Batch{Probe: b.Probe, Inventory: b.Inventory, Peers: orEmpty(b.Peers), Start: b.Start.UTC(),
+		Health: FromHealth(b.Health), Results: make([]Result, len(b.Results))}
+	for i, r := range b.Results {
+		w.Results[i] = FromResult(r)
+	}
+	body, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("encode the batch of %s: %w", b.Start.Format(time.RFC3339), err)
+	}
+	return body, nil
+}
+
+// ErrTooManyResults says that a batch has more results than are taken at once.
+var ErrTooManyResults = errors.New("too many results in one batch")
+
+// DecodeBatch reads a posted batch of at most maxResults. Results that are not
+// what they should be are left out of the batch and named; the places of the
+// others in the posted body come in index. An error means that the body as a
+// whole cannot be read.
+func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, rejected []Rejected, err error) {
+	var w struct {
+		Batch
+		Results []json.RawMessage `json:"results"`
+	}
+	if err := json.Unmarshal(body, &w); err != nil {
+		return batch, nil, nil, fmt.Errorf("the body is not a batch: %w", plain(err))
+	}
+	if len(w.Results) > maxResults {
+		return batch, nil, nil, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, len(w.Results), maxResults)
+	}
+	batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Health: w.Health.Health()}
+	for i, raw := range w.Results {
+		var posted Result
+		err := json.Unmarshal(raw, &posted)
+		result := ippm.Result{}
+		if err == nil {
+			result, err = posted.Result()
+		}
+		if err != nil {
+			rejected = append(rejected, reject(i, posted, plain(err).Error()))
+			continue
+		}
+		batch.Results = append(batch.Results, result)
+		index = append(index, i)
+	}
+	return batch, index, rejected, nil
+}
+
+// Reject names a decoded result as rejected.
+func Reject(index int, id ippm.ID, reason string) Rejected {
+	return reject(index, Result{Source: id.Source, Target: id.Target, Test: id.Test,
+		Family: id.Family, DSCP: id.DSCP, Start: id.Start}, reason)
+}
+
+func reject(index int, r Result, reason string) Rejected {
+	out := Rejected{Index: index, Source: clip(r.Source), Target: clip(r.Target), Test: clip(r.Test),
+		Family: r.Family, DSCP: r.DSCP, Reason: reason}
+	if !r.Start.IsZero() {
+		start := r.Start.UTC()
+		out.Start = &start
+	}
+	return out
+}
+
+// clip bounds what is echoed of a name that may be anything.
+func clip(s string) string {
+	if len(s) > ippm.MaxName {
+		return s[:ippm.MaxName]
+	}
+	return s
+}
+
+// plain makes encoding/json's errors say what a person needs to know.
+func plain(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return fmt.Errorf("%s: a JSON %s is not what belongs here", kind.Field, kind.Value)
+	}
+	return err
+}
+
+func orEmpty[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

@@ -1,0 +1,122 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"ixpqos/internal/inventory"
+)
+
+// Config is what a probe is told to do: its part of the inventory.
+type Config struct {
+	Probe     string    `json:"probe" doc:"the probe that this is for"`
+	Inventory string    `json:"inventory" doc:"version of the inventory"`
+	Addresses []Address `json:"addresses" doc:"the probe's own, at most one per family"`
+	Interface string    `json:"interface,omitempty" doc:"network interface that tests leave by"`
+	Peers     []Peer    `json:"peers" doc:"whom to measure"`
+	Tests     []Test    `json:"tests" doc:"what to measure"`
+}
+
+// Address is an address of one family.
+type Address struct {
+	Family uint8  `json:"family" enum:"4,6"`
+	Host   string `json:"host" doc:"an IP address, or a host name from a first version's file"`
+}
+
+// Peer is another probe, or a target.
+type Peer struct {
+	Name      string    `json:"name"`
+	Addresses []Address `json:"addresses"`
+	Answers   []string  `json:"answers,omitempty" doc:"test kinds that a target answers to; all where absent"`
+}
+
+// Test is a test as a probe runs it.
+type Test struct {
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"`
+	EveryS    float64  `json:"every_s,omitempty" doc:"seconds; either this or cron"`
+	Cron      string   `json:"cron,omitempty"`
+	Count     int      `json:"count"`
+	SpacingMS float64  `json:"spacing_ms" doc:"milliseconds between two packets"`
+	TimeoutMS float64  `json:"timeout_ms" doc:"milliseconds to listen after the last packet"`
+	Size      int      `json:"size" doc:"bytes of the IP packet"`
+	DSCP      uint8    `json:"dscp" maximum:"63"`
+	Families  []uint8  `json:"families"`
+	Targets   []string `json:"targets,omitempty" doc:"names of peers; all where absent"`
+}
+
+// FromPart is the configuration of one probe.
+func FromPart(p inventory.Part) Config {
+	c := Config{Probe: p.Probe, Inventory: p.Inventory, Interface: p.Interface, Addresses: fromAddresses(p.Addresses),
+		Peers: make([]Peer, len(p.Peers)), Tests: make([]Test, len(p.Tests))}
+	for i, peer := range p.Peers {
+		c.Peers[i] = Peer{Name: peer.Name, Addresses: fromAddresses(peer.Addresses), Answers: peer.Answers}
+	}
+	for i, t := range p.Tests {
+		c.Tests[i] = Test{Name: t.Name, Kind: t.Kind, EveryS: t.Every.Seconds(), Cron: t.Cron, Count: t.Count,
+			SpacingMS: milliseconds(t.Spacing), TimeoutMS: milliseconds(t.Timeout), Size: t.Size, DSCP: t.DSCP,
+			Families: t.Families, Targets: t.Targets}
+	}
+	return c
+}
+
+// DecodeConfig reads a configuration. It is lenient, so that an old probe works
+// with a new server: unknown tells, as a sentence, of the first key that this
+// probe does not know, and is empty where it knows all.
+func DecodeConfig(body []byte) (part inventory.Part, unknown string, err error) {
+	var c Config
+	if err := json.Unmarshal(body, &c); err != nil {
+		return part, "", fmt.Errorf("the configuration cannot be read: %w", plain(err))
+	}
+	strict := json.NewDecoder(bytes.NewReader(body))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&Config{}); err != nil {
+		unknown = fmt.Sprintf("the configuration has more than this probe knows (%v); it is ignored, update the probe", err)
+	}
+	part = inventory.Part{Probe: c.Probe, Inventory: c.Inventory, Interface: c.Interface, Addresses: toAddresses(c.Addresses)}
+	for _, peer := range c.Peers {
+		part.Peers = append(part.Peers, inventory.Peer{Name: peer.Name, Addresses: toAddresses(peer.Addresses), Answers: peer.Answers})
+	}
+	for _, t := range c.Tests {
+		test, err := t.test()
+		if err != nil {
+			return part, "", fmt.Errorf("the configuration's test %q: %w", t.Name, err)
+		}
+		part.Tests = append(part.Tests, test)
+	}
+	return part, unknown, nil
+}
+
+func (t Test) test() (inventory.Test, error) {
+	test := inventory.Test{Name: t.Name, Kind: t.Kind, Cron: t.Cron, Count: t.Count, Size: t.Size, DSCP: t.DSCP,
+		Families: t.Families, Targets: t.Targets}
+	var err error
+	if test.Every, err = duration("every_s", t.EveryS, time.Second); err != nil {
+		return test, err
+	}
+	if test.Spacing, err = duration("spacing_ms", t.SpacingMS, time.Millisecond); err != nil {
+		return test, err
+	}
+	test.Timeout, err = duration("timeout_ms", t.TimeoutMS, time.Millisecond)
+	return test, err
+}
+
+func fromAddresses(in []inventory.Address) []Address {
+	out := make([]Address, len(in))
+	for i, a := range in {
+		out[i] = Address{Family: a.Family, Host: a.Host}
+	}
+	return out
+}
+
+func toAddresses(in []Address) []inventory.Address {
+	var out []inventory.Address
+	for _, a := range in {
+		out = append(out, inventory.Address{Family: a.Family, Host: a.Host})
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

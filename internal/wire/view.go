@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"time"
+
+	"ixpqos/internal/ippm"
+)
+
+// Matrix is the newest result of every pair.
+type Matrix struct {
+	Exchange  string    `json:"exchange"`
+	Inventory string    `json:"inventory" doc:"version of the inventory"`
+	At        time.Time `json:"at" doc:"the moment that the matrix shows"`
+	Cells     []Cell    `json:"cells" doc:"one per pair, test, family and DSCP"`
+}
+
+// The states of a cell.
+const (
+	// StatePending: not both ends know of each other yet; it is not judged.
+	StatePending = "pending"
+	// StateNone: both know, but nothing has been measured yet.
+	StateNone = "none"
+	// StateFresh: the newest result is as new as it should be.
+	StateFresh = "fresh"
+	// StateStale: results should have come since.
+	StateStale = "stale"
+)
+
+// Cell is one pair as one test sees it.
+type Cell struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+	Test   string `json:"test"`
+	Family uint8  `json:"family"`
+	DSCP   uint8  `json:"dscp"`
+	State  string `json:"state" enum:"pending,none,fresh,stale" doc:"pending: an end does not know the other yet; none: nothing measured yet; stale: results should have come since"`
+
+	Start     *time.Time `json:"start" doc:"beginning of the newest result's interval" nullable:"true"`
+	LengthS   *float64   `json:"length_s" doc:"its length in seconds" nullable:"true"`
+	AgeS      *float64   `json:"age_s" doc:"seconds since its end" nullable:"true"`
+	Sent      *int       `json:"sent" nullable:"true"`
+	Received  *int       `json:"received" nullable:"true"`
+	Late      *int       `json:"late" nullable:"true"`
+	Lost      *int       `json:"lost" nullable:"true"`
+	LossRatio *float64   `json:"loss_ratio" nullable:"true"`
+	RTTMinUS  *float64   `json:"rtt_min_us" nullable:"true"`
+	RTTP50US  *float64   `json:"rtt_p50_us" nullable:"true"`
+	RTTP95US  *float64   `json:"rtt_p95_us" nullable:"true"`
+	RTTMaxUS  *float64   `json:"rtt_max_us" nullable:"true"`
+}
+
+// NewCell is a cell without a result.
+func NewCell(s ippm.Series, state string) Cell {
+	return Cell{Source: s.Source, Target: s.Target, Test: s.Test, Family: s.Family, DSCP: s.DSCP, State: state}
+}
+
+// WithResult is the cell with its newest result, as seen at the given moment.
+func (c Cell) WithResult(r ippm.Result, at time.Time) Cell {
+	start, length, age, lost := r.Start.UTC(), r.Length.Seconds(), at.Sub(r.End()).Seconds(), r.Lost()
+	age = max(age, 0) // the interval may not be over
+	c.Start, c.LengthS, c.AgeS = &start, &length, &age
+	c.Sent, c.Received, c.Late, c.Lost = &r.Sent, &r.Received, &r.Late, &lost
+	c.LossRatio = LossRatio(r.Counts)
+	if r.RTT.N > 0 {
+		c.RTTMinUS, c.RTTMaxUS = &r.RTT.Min, &r.RTT.Max
+		c.RTTP50US, c.RTTP95US = Quantile(r.RTT, 0.50), Quantile(r.RTT, 0.95)
+	}
+	return c
+}
+
+// Series are the results of one pair over time.
+type Series struct {
+	Source  string    `json:"source"`
+	Target  string    `json:"target"`
+	From    time.Time `json:"from"`
+	Until   time.Time `json:"until"`
+	Results []Result  `json:"results" doc:"by test, family and DSCP, then by time"`
+	// Complete is false where there were more than are given at once.
+	Complete bool `json:"complete" doc:"false where there are more results than are given at once; ask for less time"`
+}
+
+// Probes are all probes and how they are.
+type Probes struct {
+	Inventory string  `json:"inventory" doc:"version of the server's inventory"`
+	Probes    []Probe `json:"probes"`
+}
+
+// Probe is one probe of the inventory and what it last said.
+type Probe struct {
+	Name      string     `json:"name"`
+	Site      string     `json:"site"`
+	Switch    string     `json:"switch"`
+	Drain     bool       `json:"drain" doc:"measured but not judged"`
+	HeardAt   *time.Time `json:"heard_at" doc:"when it last reported; null where it never did" nullable:"true"`
+	AgeS      *float64   `json:"age_s" doc:"seconds since then" nullable:"true"`
+	Inventory *string    `json:"inventory" doc:"version of the inventory that it worked from" nullable:"true"`
+	Health    *Health    `json:"health" nullable:"true"`
+}
