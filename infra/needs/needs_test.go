@@ -99,8 +99,10 @@ func TestReportIsShared(t *testing.T) {
 }
 
 // TestRequired fails a run whose IXPQOS_REQUIRE is misspelt, and looks at every
-// need that this machine is said to have.
+// need that this machine is said to have. That a need could be met is nothing
+// that ran, so it goes into no report.
 func TestRequired(t *testing.T) {
+	t.Setenv("IXPQOS_REPORT", "")
 	if _, err := parseRequired(table, os.Getenv("IXPQOS_REQUIRE")); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,298 @@
+package lab
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// role is the environment variable that makes the test binary a tool of its own
+// tests.
+const role = "IXPQOS_LAB_ROLE"
+
+func TestMain(m *testing.M) {
+	var err error
+	switch os.Getenv(role) {
+	case "echo":
+		err = echo(os.Args[1])
+	case "ask":
+		err = ask(os.Args[1], os.Args[2], os.Args[3])
+	default:
+		os.Exit(m.Run())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// echo answers every datagram, and says on standard output when it listens.
+func echo(address string) error {
+	conn, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening")
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return err
+		}
+		if _, err := conn.WriteTo(buf[:n], from); err != nil {
+			return err
+		}
+	}
+}
+
+// ask sends count datagrams, and says how many of them were answered when it
+// has seen as many as are expected, or no more within a second.
+func ask(address, count, expected string) error {
+	total, err := strconv.Atoi(count)
+	if err != nil {
+		return err
+	}
+	enough, err := strconv.Atoi(expected)
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		return err
+	}
+	for i := range total {
+		if _, err := conn.Write([]byte{byte(i)}); err != nil {
+			return err
+		}
+	}
+	seen := map[byte]bool{}
+	for len(seen) < enough {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+		buf := make([]byte, 1500)
+		if n, err := conn.Read(buf); err != nil || n == 0 {
+			break
+		}
+		seen[buf[0]] = true
+	}
+	fmt.Println(len(seen))
+	return nil
+}
+
+// tool runs the test binary on a host in a role.
+func tool(ctx context.Context, h *Host, as string, args ...string) *exec.Cmd {
+	cmd := h.Command(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), role+"="+as, "GORACE=atexit_sleep_ms=0")
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func listen(t *testing.T, h *Host, address string) {
+	t.Helper()
+	cmd := tool(t.Context(), h, "echo", address)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Wait() })
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listening\n" {
+		t.Fatalf("echo on %s: %q, %v", address, line, err)
+	}
+}
+
+func answers(t *testing.T, h *Host, address string, count, expected int) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	out, err := tool(ctx, h, "ask", address, strconv.Itoa(count), strconv.Itoa(expected)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestHostsReachEachOther(t *testing.T) {
+	l := New(t)
+	a := l.Host("a", "198.18.0.1/24", "2001:db8::1/64")
+	b := l.Host("b", "198.18.0.2/24", "2001:db8::2/64")
+	for _, address := range []string{"198.18.0.2:7", "[2001:db8::2]:7"} {
+		listen(t, b, address)
+		if got := answers(t, a, address, 20, 20); got != 20 {
+			t.Errorf("%s answered %d of the first 20", address, got)
+		}
+		b.Down(t)
+		if got := answers(t, a, address, 5, 5); got != 0 {
+			t.Errorf("%s answered %d with its link down", address, got)
+		}
+		b.Up(t)
+		if got := answers(t, a, address, 20, 20); got != 20 {
+			t.Errorf("%s answered %d of 20 with its link up again", address, got)
+		}
+	}
+}
+
+func TestCounterCountsWhatWasDropped(t *testing.T) {
+	l := New(t)
+	a := l.Host("a", "198.18.0.1/24")
+	b := l.Host("b", "198.18.0.2/24")
+	b.NFT(t, `
+table inet faults {
+	counter dropped { }
+	chain input {
+		type filter hook input priority 0
+		udp dport 7 numgen inc mod 4 < 1 counter name dropped drop
+	}
+}
+`)
+	listen(t, b, "198.18.0.2:7")
+	got, dropped := answers(t, a, "198.18.0.2:7", 100, 75), b.Counter(t, "inet faults", "dropped")
+	if got != 75 || dropped != 25 {
+		t.Errorf("%d answered, %d dropped, want 75 and 25", got, dropped)
+	}
+}
+
+func TestSysctl(t *testing.T) {
+	l := New(t)
+	h := l.Host("h", "198.18.0.1/24")
+	h.Sysctl(t, "net.ipv4.ping_group_range", "0 100")
+	out, err := h.Command(t.Context(), "cat", "/proc/sys/net/ipv4/ping_group_range").Output()
+	if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != "0 100" {
+		t.Errorf("ping_group_range %q, %v", got, err)
+	}
+}
+
+func TestLabsStandSideBySide(t *testing.T) {
+	for range 3 {
+		t.Run("lab", func(t *testing.T) {
+			t.Parallel()
+			l := New(t)
+			a, b := l.Host("a", "198.18.0.1/24"), l.Host("b", "198.18.0.2/24")
+			listen(t, b, "198.18.0.2:7")
+			if got := answers(t, a, "198.18.0.2:7", 10, 10); got != 10 {
+				t.Errorf("%d of 10 answered", got)
+			}
+		})
+	}
+}
+
+// TestNothingIsLeft looks at what remains of a lab whose test failed with
+// processes running, one of them a grandchild.
+func TestNothingIsLeft(t *testing.T) {
+	prefix, process := brokenTest(t, "fail")
+	if left := namespaces(t, prefix); len(left) > 0 {
+		t.Errorf("namespaces are left: %v", left)
+	}
+	if !await(func() bool { return syscall.Kill(process, 0) == syscall.ESRCH }) {
+		t.Errorf("process %d is left", process)
+	}
+}
+
+// TestKilledTestIsSweptUp looks at what the next lab makes of a test process
+// that had no time to clean up.
+func TestKilledTestIsSweptUp(t *testing.T) {
+	prefix, _ := brokenTest(t, "kill")
+	if len(namespaces(t, prefix)) == 0 {
+		t.Fatal("the killed test left nothing: it proves nothing")
+	}
+	New(t)
+	if left := namespaces(t, prefix); len(left) > 0 {
+		t.Errorf("namespaces are left: %v", left)
+	}
+}
+
+// brokenTest runs TestBroken in a process of its own, and returns the prefix of
+// its lab and the process that it started there.
+func brokenTest(t *testing.T, end string) (prefix string, process int) {
+	t.Helper()
+	New(t) // the need is asked for here, where it can skip
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestBroken$")
+	cmd.Env = append(os.Environ(), "IXPQOS_LAB_BROKEN="+end)
+	out, err := cmd.Output()
+	if err == nil {
+		t.Fatal("the broken test passed")
+	}
+	if _, err := fmt.Sscan(string(out), &prefix, &process); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return prefix, process
+}
+
+// TestBroken is a helper of the two tests above.
+func TestBroken(t *testing.T) {
+	end := os.Getenv("IXPQOS_LAB_BROKEN")
+	if end == "" {
+		t.SkipNow()
+	}
+	l := New(t)
+	h := l.Host("h", "198.18.0.1/24")
+	cmd := h.Command(context.Background(), "sh", "-c", "sleep 600 & echo $!; wait")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var process int
+	if _, err := fmt.Fscan(out, &process); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Println(l.prefix, process)
+	if end == "kill" {
+		if err := syscall.Kill(process, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.ReadAll(out) // until the signal is here
+	}
+	t.Fatal("broken, as it should be")
+}
+
+func namespaces(t *testing.T, prefix string) []string {
+	t.Helper()
+	var found []string
+	for line := range strings.Lines(string(run(t, "", "ip", "netns", "list"))) {
+		if strings.HasPrefix(line, prefix) {
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	return found
+}
+
+func TestParseCounter(t *testing.T) {
+	for _, tc := range []struct {
+		out  string
+		want uint64
+		err  string
+	}{
+		{`{"nftables":[{"metainfo":{"version":"1"}},{"counter":{"family":"inet","name":"c","table":"t","handle":1,"packets":7,"bytes":700}}]}`, 7, ""},
+		{`{"nftables":[{"metainfo":{"version":"1"}}]}`, 0, "nft lists none"},
+		{`no such thing`, 0, "invalid character"},
+	} {
+		got, err := parseCounter([]byte(tc.out))
+		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
+			t.Errorf("%s: %d, %v; want %d, %q", tc.out, got, err, tc.want, tc.err)
+		}
+	}
+}
