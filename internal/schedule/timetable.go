@@ -10,6 +10,7 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -121,4 +122,17 @@ func (t Timetable) gaps() (shortest, longest time.Duration, err error) {
 		at = next
 	}
 	return shortest, longest, nil
+}
+
+// Spread is a place in [0, slack) that is always the same for the same names.
+// Hosts that all act on the full minute would measure, and serve, the traffic
+// that they make themselves.
+func Spread(slack time.Duration, names ...string) time.Duration {
+	h := fnv.New64a()
+	for _, name := range names {
+		h.Write([]byte(name))
+		h.Write([]byte{0})
+	}
+	const places = 1 << 16
+	return slack / places * time.Duration(h.Sum64()%places)
 }

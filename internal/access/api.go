@@ -1,0 +1,178 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// The names of the security schemes in the OpenAPI document.
+const (
+	schemeProbe  = "probeKey"
+	schemeViewer = "viewerKey"
+	schemeBasic  = "viewerBasic"
+)
+
+// API is an HTTP API in the making: operations are registered on it, pages and
+// other plain handlers on its Mux; Handler serves them all.
+type API struct {
+	huma.API
+	Mux  *http.ServeMux
+	Gate Gate
+	log  *slog.Logger
+}
+
+// NewAPI makes an API without operations, but with /healthz and /openapi.json.
+func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
+	config := huma.DefaultConfig(title, version)
+	config.CreateHooks = nil // no $schema in every answer
+	config.DocsPath = ""     // huma's page loads scripts from elsewhere
+	config.OpenAPIPath = ""  // served below: huma's own is built unguarded at the first request
+	config.SchemasPath = ""
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		schemeProbe:  {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a probe"},
+		schemeViewer: {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a viewer"},
+		schemeBasic:  {Type: "http", Scheme: "basic", Description: "the key of a viewer as the password"},
+	}
+	mux := http.NewServeMux()
+	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log}
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.OpenAPI()) })
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		body, err := document()
+		if err != nil {
+			WriteProblem(w, http.StatusInternalServerError, "the OpenAPI document cannot be written: "+err.Error())
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(body) // an error here is the client's going away
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, "ok") })
+	return a
+}
+
+// ready answers /readyz within this time, whatever the store does.
+const readyTimeout = 3 * time.Second
+
+// ServeReady makes /readyz answer 200 while all checks pass, and 503 with the
+// sentence of the first that does not.
+func (a *API) ServeReady(checks ...func(context.Context) error) {
+	a.Mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+		defer cancel()
+		for _, check := range checks {
+			if err := check(ctx); err != nil {
+				WriteProblem(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+				return
+			}
+		}
+		writeStatus(w, "ready")
+	})
+}
+
+func writeStatus(w http.ResponseWriter, status string) {
+	w.Header().Set("Content-Type", "application/json")
+	fmt.Fprintf(w, "{\"status\":%q}\n", status)
+}
+
+// Handler serves everything registered. What the mux itself would answer in
+// plain text (404, 405) and what panics become problem documents.
+func (a *API) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if what := recover(); what != nil && what != http.ErrAbortHandler {
+				a.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", what, "stack", string(debug.Stack()))
+				WriteProblem(w, http.StatusInternalServerError, "this is a defect of the server; its log says more")
+			}
+		}()
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if _, pattern := a.Mux.Handler(r); pattern == "" {
+			a.refuse(w, r)
+			return
+		}
+		a.Mux.ServeHTTP(w, r)
+	})
+}
+
+func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
+	plain := httptest.NewRecorder()
+	a.Mux.ServeHTTP(plain, r)
+	for _, name := range []string{"Allow", "Location"} {
+		if value := plain.Header().Get(name); value != "" {
+			w.Header().Set(name, value)
+		}
+	}
+	detail := fmt.Sprintf("there is nothing at %s; /openapi.json lists what there is", r.URL.Path)
+	if plain.Code == http.StatusMethodNotAllowed {
+		detail = fmt.Sprintf("%s does not take %s but %s", r.URL.Path, r.Method, plain.Header().Get("Allow"))
+	}
+	WriteProblem(w, plain.Code, detail)
+}
+
+// WriteProblem answers with a problem document (RFC 9457).
+func WriteProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	// An error here is the client's going away.
+	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+type contextKey struct{}
+
+// ProbeOf is the probe whose key the request carried, in an operation that
+// ForProbes guards.
+func ProbeOf(ctx context.Context) string {
+	name, _ := ctx.Value(contextKey{}).(string)
+	return name
+}
+
+// ForProbes guards an operation: it needs the key of a probe.
+func (a *API) ForProbes(op huma.Operation) huma.Operation {
+	op.Security = []map[string][]string{{schemeProbe: {}}}
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
+		if err != nil {
+			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
+			return
+		}
+		next(huma.WithValue(ctx, contextKey{}, name))
+	})
+	return op
+}
+
+// ForViewers guards an operation: it needs the key of a viewer, unless
+// everybody may read.
+func (a *API) ForViewers(op huma.Operation) huma.Operation {
+	op.Security = []map[string][]string{{schemeViewer: {}}, {schemeBasic: {}}}
+	op.Errors = append(op.Errors, http.StatusUnauthorized)
+	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
+		r, _ := humago.Unwrap(ctx)
+		if err := a.Gate.CanRead(r); err != nil {
+			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
+			return
+		}
+		next(ctx)
+	})
+	return op
+}
+
+// Page guards a page: a browser without a viewer's key is asked for it.
+func (a *API) Page(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := a.Gate.CanRead(r); err != nil {
+			w.Header().Set("WWW-Authenticate", `Basic realm="IXPQos: the password is a viewer's key", charset="UTF-8"`)
+			WriteProblem(w, http.StatusUnauthorized, err.Error())
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}

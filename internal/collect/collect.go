@@ -1,0 +1,244 @@
+// Package collect is the probe-facing half of the API: configuration out,
+// results in.
+//
+// What it promises: a probe may only report as itself; what comes in is bounded
+// before it is parsed; the results of a batch stand or fall one by one, and each
+// that falls is named with its reason; a 200 means that all others are stored,
+// and nothing is acknowledged that is not.
+package collect
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"ixpqos/internal/access"
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
+	"ixpqos/internal/wire"
+)
+
+// The limits of a batch, where none are set.
+const (
+	DefaultMaxBody    = 4 << 20
+	DefaultMaxResults = 10_000
+)
+
+// maxAhead is how far ahead of the server's clock an interval may begin.
+const maxAhead = 5 * time.Minute
+
+// What is kept of a probe's own words.
+const (
+	maxPeers        = 10_000
+	maxTroubles     = 20
+	maxTroubleBytes = 1_000
+)
+
+// retryAfter is what a probe is told to wait when the store is away, in seconds.
+const retryAfter = "5"
+
+// Collector takes results and gives configuration.
+type Collector struct {
+	Inventory func() *inventory.Inventory
+	Store     store.Writer
+	Metrics   *access.Metrics
+	Log       *slog.Logger
+	Now       func() time.Time
+	// MaxBody bounds a posted body in bytes, MaxResults its results.
+	MaxBody    int64
+	MaxResults int
+}
+
+// Register adds the probe-facing operations to the API.
+func (c *Collector) Register(api *access.API) {
+	huma.Register(api, api.ForProbes(huma.Operation{
+		OperationID: "post-results", Method: http.MethodPost, Path: "/api/v2/results",
+		Summary:     "Submit a batch of results",
+		Description: "Results are taken one by one: the answer names every rejected one and why, all others are stored. 422 means that every result was rejected.",
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Batch](), true, "Batch")},
+		}},
+		SkipValidateBody: true,
+		MaxBodyBytes:     c.MaxBody + 1, // huma refuses from its limit on, not from beyond it
+		Errors: []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+			http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
+	}), c.postResults)
+	huma.Register(api, api.ForProbes(huma.Operation{
+		OperationID: "get-config", Method: http.MethodGet, Path: "/api/v2/config",
+		Summary: "What the probe is to measure",
+		Errors:  []int{http.StatusNotModified},
+	}), c.getConfig)
+}
+
+type resultsInput struct {
+	ContentEncoding string `header:"Content-Encoding" doc:"none: plain JSON is taken"`
+	RawBody         []byte
+}
+
+type resultsOutput struct{ Body wire.Answer }
+
+func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*resultsOutput, error) {
+	if in.ContentEncoding != "" && in.ContentEncoding != "identity" {
+		return nil, huma.Error415UnsupportedMediaType(fmt.Sprintf("Content-Encoding %q is not taken: send plain JSON", in.ContentEncoding))
+	}
+	batch, index, rejected, err := wire.DecodeBatch(in.RawBody, c.MaxResults)
+	switch {
+	case errors.Is(err, wire.ErrTooManyResults):
+		return nil, huma.NewError(http.StatusRequestEntityTooLarge, err.Error())
+	case err != nil:
+		return nil, huma.Error400BadRequest(err.Error())
+	}
+	if err := c.checkBatch(&batch, access.ProbeOf(ctx)); err != nil {
+		return nil, err
+	}
+	posted := len(batch.Results) + len(rejected)
+	batch.Results, index, rejected = c.screen(batch, index, rejected)
+	answer, err := c.put(ctx, batch, index, rejected)
+	if err != nil {
+		return nil, err
+	}
+	if posted > 0 && answer.Stored == 0 {
+		return nil, allRejected(answer.Rejected)
+	}
+	return &resultsOutput{Body: answer}, nil
+}
+
+// checkBatch refuses a batch as a whole, and bounds what it says about its probe.
+func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
+	switch {
+	case batch.Probe != probe:
+		return huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot report as %q", probe, batch.Probe))
+	case batch.Start.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)):
+		return huma.Error422UnprocessableEntity("start is missing or no time of a measurement")
+	case batch.Start.Sub(c.Now()) > maxAhead:
+		return huma.Error422UnprocessableEntity(c.ahead(batch.Start))
+	case len(batch.Peers) > maxPeers:
+		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
+	}
+	batch.Peers = slices.DeleteFunc(batch.Peers, func(name string) bool { return ippm.CheckName(name) != nil })
+	health := &batch.Health
+	health.Troubles = health.Troubles[:min(len(health.Troubles), maxTroubles)]
+	for i, trouble := range health.Troubles {
+		health.Troubles[i] = strings.ToValidUTF8(trouble[:min(len(trouble), maxTroubleBytes)], "")
+	}
+	return nil
+}
+
+func (c *Collector) ahead(start time.Time) string {
+	return fmt.Sprintf("start %s is %v ahead of the server's clock: check the clocks",
+		start.Format(time.RFC3339), start.Sub(c.Now()).Round(time.Second))
+}
+
+// screen sorts out the results that cannot be taken from this probe.
+func (c *Collector) screen(batch ippm.Batch, index []int, rejected []wire.Rejected) ([]ippm.Result, []int, []wire.Rejected) {
+	inv := c.Inventory()
+	good, places := batch.Results[:0], index[:0]
+	for i, r := range batch.Results {
+		if reason := c.objection(inv, batch.Probe, r); reason != "" {
+			rejected = append(rejected, wire.Reject(index[i], r.ID, reason))
+			continue
+		}
+		good, places = append(good, r), append(places, index[i])
+	}
+	return good, places, rejected
+}
+
+func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Result) string {
+	switch {
+	case r.Source != probe:
+		return fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, probe)
+	case !inv.Knows(r.Target):
+		return fmt.Sprintf("target %q is not in the inventory", r.Target)
+	case r.Start.Sub(c.Now()) > maxAhead:
+		return c.ahead(r.Start)
+	}
+	return ""
+}
+
+// put stores what is left. A batch whose results were all rejected is stored
+// too: it still says how its probe is.
+func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, rejected []wire.Rejected) (wire.Answer, error) {
+	refused, err := c.Store.Put(ctx, batch)
+	if err != nil {
+		c.Metrics.Unavailable(len(batch.Results))
+		c.Log.Error("a batch could not be stored; the probe keeps it", "probe", batch.Probe, "start", batch.Start, "error", err)
+		return wire.Answer{}, unavailable(err)
+	}
+	for _, r := range refused {
+		place := slices.IndexFunc(batch.Results, func(result ippm.Result) bool { return result.ID == r.ID })
+		rejected = append(rejected, wire.Reject(index[place], r.ID, r.Reason))
+	}
+	slices.SortFunc(rejected, func(a, b wire.Rejected) int { return a.Index - b.Index })
+	stored := len(batch.Results) - len(refused)
+	c.Metrics.Stored(stored)
+	if len(rejected) > 0 {
+		c.Metrics.Rejected(len(rejected))
+		c.Log.Warn("results were rejected", "probe", batch.Probe, "rejected", len(rejected), "first", rejected[0].Reason)
+	}
+	if rejected == nil {
+		rejected = []wire.Rejected{}
+	}
+	return wire.Answer{Stored: stored, Rejected: rejected}, nil
+}
+
+func unavailable(err error) error {
+	if errors.Is(err, store.ErrUnavailable) {
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("the store cannot take results now; send them again later"),
+			http.Header{"Retry-After": {retryAfter}})
+	}
+	return huma.Error500InternalServerError("the results could not be stored; the server's log says why")
+}
+
+// allRejected is a problem that lists all rejected results.
+func allRejected(rejected []wire.Rejected) error {
+	errs := make([]error, len(rejected))
+	for i, r := range rejected {
+		errs[i] = &huma.ErrorDetail{Message: r.Reason, Location: fmt.Sprintf("body.results[%d]", r.Index)}
+	}
+	return huma.Error422UnprocessableEntity(fmt.Sprintf("all %d results were rejected", len(rejected)), errs...)
+}
+
+type configInput struct {
+	Probe       string `query:"probe" doc:"the probe's name, to be sure that key and name go together"`
+	IfNoneMatch string `header:"If-None-Match" doc:"the ETag of the configuration that the probe has"`
+}
+
+type configOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   *wire.Config
+}
+
+func (c *Collector) getConfig(ctx context.Context, in *configInput) (*configOutput, error) {
+	probe := access.ProbeOf(ctx)
+	if in.Probe != "" && in.Probe != probe {
+		return nil, huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot get the configuration of %q", probe, in.Probe))
+	}
+	part, ok := c.Inventory().Part(probe)
+	if !ok {
+		return nil, huma.Error403Forbidden(fmt.Sprintf("probe %q is not in the inventory", probe))
+	}
+	config := wire.FromPart(part)
+	body, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("write the configuration of %s: %w", probe, err)
+	}
+	hash := sha256.Sum256(body)
+	etag := `"` + hex.EncodeToString(hash[:8]) + `"`
+	if in.IfNoneMatch == etag {
+		return &configOutput{Status: http.StatusNotModified, ETag: etag}, nil
+	}
+	return &configOutput{Status: http.StatusOK, ETag: etag, Body: &config}, nil
+}

@@ -1,0 +1,217 @@
+package ping
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/schedule"
+)
+
+// What a probe does at most, whatever its configuration asks for.
+const (
+	maxPairs     = 4096
+	maxCount     = 10_000
+	maxSize      = 9_000
+	minSpacing   = time.Millisecond
+	maxPerSecond = 20_000
+)
+
+// Engine runs the ICMP tests of a probe's configuration.
+type Engine struct {
+	// Clock and Log are required.
+	Clock clockwork.Clock
+	Log   *slog.Logger
+	// Trouble is told, by subject, what is wrong with a test, and an empty
+	// sentence once it is over.
+	Trouble func(subject, sentence string)
+	// Missed is told of every round that could not start in its interval.
+	Missed func()
+
+	mu   sync.Mutex
+	part inventory.Part
+	jobs map[string]when // by test
+	// troubled are the tests that trouble was told of.
+	troubled map[string]bool
+}
+
+// when is all that makes a running job another one: the rest of a test is
+// taken up by its next round.
+type when struct {
+	timetable string
+	offset    time.Duration
+}
+
+// Run measures until the context ends, by the newest part that came, and hands
+// every interval's results to emit. Tests that a new part does not change run
+// on untouched. A nil error is the context's end.
+func (e *Engine) Run(ctx context.Context, parts <-chan inventory.Part, emit func(context.Context, ippm.Batch) error) error {
+	scheduler, err := schedule.New(e.Clock, e.Log)
+	if err != nil {
+		return err
+	}
+	e.jobs, e.troubled = map[string]when{}, map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return scheduler.Close()
+		case part := <-parts:
+			e.apply(part, scheduler, emit)
+		}
+	}
+}
+
+func (e *Engine) apply(part inventory.Part, scheduler *schedule.Scheduler, emit func(context.Context, ippm.Batch) error) {
+	e.mu.Lock()
+	e.part = part
+	e.mu.Unlock()
+	wanted := map[string]bool{}
+	for _, test := range part.Tests {
+		if test.Kind != inventory.KindICMP {
+			continue
+		}
+		if err := e.start(test, part, scheduler, emit); err != nil {
+			e.tell(test.Name, fmt.Sprintf("test %q is not run: %v", test.Name, err))
+			continue
+		}
+		wanted[test.Name] = true
+	}
+	for name := range e.jobs {
+		if !wanted[name] {
+			scheduler.Remove(name)
+			delete(e.jobs, name)
+		}
+	}
+	e.forget(part)
+}
+
+// forget ends the troubles of tests that are no more.
+func (e *Engine) forget(part inventory.Part) {
+	for name := range e.troubled {
+		if _, ok := testOf(part, name); !ok {
+			e.tell(name, "")
+		}
+	}
+}
+
+func (e *Engine) start(test inventory.Test, part inventory.Part, scheduler *schedule.Scheduler, emit func(context.Context, ippm.Batch) error) error {
+	pairs := len(part.Pairs(test))
+	if err := checkCeilings(test, pairs); err != nil {
+		return err
+	}
+	timetable, err := test.Timetable()
+	if err != nil {
+		return err
+	}
+	slack := timetable.Shortest() - test.RoundTime(pairs)
+	if slack <= 0 {
+		return fmt.Errorf("a round over %d pairs takes %v and does not fit its interval of %v", pairs, test.RoundTime(pairs), timetable.Shortest())
+	}
+	job := when{
+		timetable: fmt.Sprint(test.Every, test.Cron),
+		// A tenth of the slack is left for a round that starts late.
+		offset: schedule.Spread(slack*9/10, part.Probe, test.Name),
+	}
+	if running, ok := e.jobs[test.Name]; ok && running == job {
+		return nil
+	}
+	err = scheduler.Add(schedule.Job{
+		Name:      test.Name,
+		Timetable: timetable,
+		Offset:    job.offset,
+		Run:       func(ctx context.Context, start, end time.Time) { e.round(ctx, test.Name, start, end, emit) },
+		Missed:    func(time.Time, time.Time) { e.Missed() },
+	})
+	if err != nil {
+		return err
+	}
+	e.jobs[test.Name] = job
+	return nil
+}
+
+// checkCeilings refuses what no exchange means and a mistake or a stolen server
+// might ask for.
+func checkCeilings(t inventory.Test, pairs int) error {
+	switch {
+	case pairs > maxPairs:
+		return fmt.Errorf("%d pairs are more than the %d that a probe measures", pairs, maxPairs)
+	case t.Count < 1 || t.Count > maxCount:
+		return fmt.Errorf("count %d is not 1 to %d", t.Count, maxCount)
+	case t.Size < minSize(t) || t.Size > maxSize:
+		return fmt.Errorf("size %d is not %d to %d", t.Size, minSize(t), maxSize)
+	case t.Spacing < minSpacing:
+		return fmt.Errorf("spacing %v is below %v", t.Spacing, minSpacing)
+	case t.DSCP > 63:
+		return fmt.Errorf("dscp %d is over 63", t.DSCP)
+	case float64(min(pairs, inventory.RoundBound))/t.Spacing.Seconds() > maxPerSecond:
+		return fmt.Errorf("%d pairs each %v are more than the %d packets a second that a probe sends", pairs, t.Spacing, maxPerSecond)
+	}
+	return nil
+}
+
+func minSize(t inventory.Test) int {
+	for _, f := range t.Families {
+		if f == 6 {
+			return inventory.MinSize6
+		}
+	}
+	return inventory.MinSize4
+}
+
+func (e *Engine) round(ctx context.Context, name string, start, end time.Time, emit func(context.Context, ippm.Batch) error) {
+	e.mu.Lock()
+	part := e.part
+	e.mu.Unlock()
+	test, ok := testOf(part, name)
+	if !ok {
+		return
+	}
+	pairs := part.Pairs(test)
+	if e.Clock.Now().Add(test.RoundTime(len(pairs))).After(end) {
+		e.Log.Warn("a round starts too late for its interval; it is missed", "test", name, "interval", start)
+		e.Missed()
+		return
+	}
+	measured, err := Round{Source: part.Probe, Test: test, Pairs: pairs, Interface: part.Interface, Start: start, Length: end.Sub(start)}.Run(ctx)
+	if err != nil {
+		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
+	} else {
+		e.tell(name, trouble(name, measured))
+	}
+	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start}
+	for _, m := range measured {
+		// A round that was cut short says nothing about pairs that it had not begun.
+		if m.Sent+m.Refused > 0 {
+			batch.Results = append(batch.Results, m.Result)
+		}
+	}
+	// The results must reach the spool even when the round was cut short.
+	if err := emit(context.WithoutCancel(ctx), batch); err != nil {
+		e.Log.Error("results could not be kept", "test", name, "interval", start, "error", err)
+	}
+}
+
+func (e *Engine) tell(test, sentence string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if sentence == "" && !e.troubled[test] {
+		return
+	}
+	e.troubled[test] = sentence != ""
+	e.Trouble("test "+test, sentence)
+}
+
+func testOf(part inventory.Part, name string) (inventory.Test, bool) {
+	for _, t := range part.Tests {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return inventory.Test{}, false
+}

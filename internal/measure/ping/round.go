@@ -1,0 +1,111 @@
+package ping
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+)
+
+// Round measures pairs side by side, at most inventory.RoundBound at a time,
+// with starts spread over one spacing so that no two pings leave together.
+type Round struct {
+	Source    string
+	Test      inventory.Test
+	Pairs     []inventory.Pair
+	Interface string
+	// Start and Length are the interval that the results are given.
+	Start  time.Time
+	Length time.Duration
+	// Progress, where it is set, is called from many goroutines as pings of
+	// Pairs[pair] are sent and answered.
+	Progress func(pair, sent, received int)
+}
+
+// Measured is one pair's result. Err says why something could not be sent.
+type Measured struct {
+	ippm.Result
+	Pair inventory.Pair
+	Err  error
+}
+
+// Run takes at most Test.RoundTime and returns as soon as the context ends. The
+// error is that of Privileged: nothing was measured at all then.
+func (r Round) Run(ctx context.Context) ([]Measured, error) {
+	privileged, err := Privileged()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Measured, len(r.Pairs))
+	places := make(chan struct{}, inventory.RoundBound)
+	began := time.Now()
+	var all sync.WaitGroup
+	for i := range r.Pairs {
+		wait(ctx, began.Add(r.Test.Spacing*time.Duration(i)/time.Duration(len(r.Pairs))))
+		places <- struct{}{}
+		all.Go(func() {
+			out[i] = r.measure(ctx, i, privileged)
+			<-places
+		})
+	}
+	all.Wait()
+	return out, nil
+}
+
+func wait(ctx context.Context, until time.Time) {
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+func (r Round) measure(ctx context.Context, i int, privileged bool) Measured {
+	pair := r.Pairs[i]
+	p := pinger{test: r.Test, pair: pair, iface: r.Interface, privileged: privileged}
+	if r.Progress != nil {
+		p.progress = func(sent, received int) { r.Progress(i, sent, received) }
+	}
+	out, err := p.run(ctx)
+	return Measured{
+		Pair: pair,
+		Err:  err,
+		Result: ippm.Result{
+			ID: ippm.ID{
+				Series: ippm.Series{Source: r.Source, Target: pair.Target, Test: r.Test.Name, Family: pair.Family, DSCP: r.Test.DSCP},
+				Start:  r.Start,
+			},
+			Kind:   r.Test.Kind,
+			Length: r.Length,
+			Counts: out.Counts,
+			RTT:    out.rtt,
+			First:  out.first,
+		},
+	}
+}
+
+// trouble is one sentence about all pairs that could not be sent to; empty
+// where there is none.
+func trouble(test string, measured []Measured) string {
+	var failed []string
+	for _, m := range measured {
+		if m.Err != nil {
+			failed = append(failed, m.Err.Error())
+		}
+	}
+	if len(failed) == 0 {
+		return ""
+	}
+	const shown = 3
+	rest := ""
+	if len(failed) > shown {
+		rest = fmt.Sprintf("; and %d more", len(failed)-shown)
+		failed = failed[:shown]
+	}
+	return fmt.Sprintf("test %q: %s%s", test, strings.Join(failed, "; "), rest)
+}

@@ -1,0 +1,118 @@
+package ping
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"ixpqos/internal/inventory"
+)
+
+// tally keeps the books of one pinger. Sequence number 0 is the first ping,
+// which is not counted. It is used from one goroutine at a time.
+type tally struct {
+	count      int
+	pings      []ping // by sequence number
+	sent       int
+	received   int // of those counted, in time
+	duplicates int
+	reordered  int
+	highest    int // highest sequence number answered
+	refused    int
+	refusal    error
+}
+
+type ping struct {
+	sent     time.Time
+	answered bool
+	rtt      time.Duration
+}
+
+func newTally(count int) *tally {
+	return &tally{count: count, pings: make([]ping, count+1), highest: -1}
+}
+
+func (t *tally) onSend(seq int, now time.Time) {
+	if seq < len(t.pings) {
+		t.pings[seq].sent = now
+		t.sent++
+	}
+}
+
+// onReply takes a reply and the RTT that pro-bing computed from two readings of
+// the wall clock. How far the wall clock went astray from the monotonic one
+// between the two is taken out again.
+func (t *tally) onReply(seq int, rtt time.Duration, now time.Time) {
+	if seq >= len(t.pings) {
+		return
+	}
+	p := &t.pings[seq]
+	step := now.Round(0).Sub(p.sent.Round(0)) - now.Sub(p.sent)
+	p.answered, p.rtt = true, rtt-step
+	if seq < t.highest {
+		t.reordered++
+	}
+	t.highest = max(t.highest, seq)
+	if seq > 0 && p.rtt <= inventory.LossThreshold {
+		t.received++
+	}
+}
+
+func (t *tally) onDuplicate(seq int) {
+	if seq > 0 {
+		t.duplicates++
+	}
+}
+
+func (t *tally) onRefused(seq int, err error) {
+	t.refusal = err
+	// pro-bing tries again by itself, at once, when a queue was full.
+	if seq > 0 && !errors.Is(err, syscall.ENOBUFS) {
+		t.refused++
+	}
+}
+
+func (t *tally) sendError() error {
+	if t.refusal != nil {
+		return t.refusal
+	}
+	return syscall.EACCES // the one refusal that pro-bing does not report
+}
+
+// outcome closes the books. A ping without a reply is lost once it waited
+// longer than the loss threshold; a younger one is not counted at all. Where
+// the run was not interrupted, pings that never went out were refused.
+func (t *tally) outcome(now time.Time, interrupted bool) outcome {
+	var out outcome
+	for _, p := range t.pings[1:] {
+		switch {
+		case p.sent.IsZero():
+		case p.answered:
+			out.Sent++
+			out.take(p.rtt)
+		case now.Sub(p.sent) >= inventory.LossThreshold:
+			out.Sent++
+			out.Unplaced++
+		}
+	}
+	if first := t.pings[0]; first.answered && first.rtt >= 0 && first.rtt <= inventory.LossThreshold {
+		out.first = &first.rtt
+	}
+	out.Duplicates, out.Reordered, out.Refused = t.duplicates, t.reordered, t.refused
+	if !interrupted {
+		out.Refused = max(out.Refused, t.count-max(t.sent-1, 0))
+	}
+	return out
+}
+
+func (o *outcome) take(rtt time.Duration) {
+	if rtt > inventory.LossThreshold {
+		o.Late++
+		return
+	}
+	o.Received++
+	if rtt >= 0 {
+		// A duration is always finite, which is all that Add asks for.
+		_ = o.rtt.Add(float64(rtt) / float64(time.Microsecond))
+	}
+}

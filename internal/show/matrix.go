@@ -1,0 +1,165 @@
+package show
+
+import (
+	"context"
+	"time"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
+	"ixpqos/internal/wire"
+)
+
+// lookback is how far back the newest result of a pair is looked for.
+const lookback = 24 * time.Hour
+
+// staleGrace is how long after two further intervals a result is still fresh:
+// time to measure, to upload and to store.
+const staleGrace = 10 * time.Second
+
+// expectation is every series that an inventory asks for, in its own order.
+type expectation struct {
+	inventory *inventory.Inventory
+	series    []ippm.Series
+	probes    map[string]bool
+}
+
+// wanted are the series of the inventory as it is now.
+func (v *Viewer) wanted() expectation {
+	inv := v.Inventory()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.expected.inventory != inv {
+		v.expected = expect(inv)
+	}
+	return v.expected
+}
+
+func expect(inv *inventory.Inventory) expectation {
+	e := expectation{inventory: inv, probes: make(map[string]bool, len(inv.Probes))}
+	for _, probe := range inv.Probes {
+		e.probes[probe.Name] = true
+		part, _ := inv.Part(probe.Name)
+		for _, test := range part.Tests {
+			for _, pair := range part.Pairs(test) {
+				e.series = append(e.series, ippm.Series{Source: probe.Name, Target: pair.Target,
+					Test: test.Name, Family: pair.Family, DSCP: test.DSCP})
+			}
+		}
+	}
+	return e
+}
+
+// matrix is every expected pair that the filter lets pass, as it was known at
+// the given moment.
+func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) (wire.Matrix, error) {
+	expected := v.wanted()
+	latest, err := v.Store.Latest(ctx, filter, at.Add(-lookback), at)
+	if err != nil {
+		return wire.Matrix{}, err
+	}
+	newest := make(map[ippm.Series]*ippm.Result, len(latest))
+	for i := range latest {
+		newest[latest[i].Series] = &latest[i].Result
+	}
+	knowing := &acquaintance{viewer: v, probes: expected.probes, at: map[time.Time]map[string]map[string]bool{}}
+	inv := expected.inventory
+	m := wire.Matrix{Exchange: inv.Exchange, Inventory: inv.Version, At: at.UTC(), Cells: make([]wire.Cell, 0, len(expected.series))}
+	for _, series := range expected.series {
+		if !passes(filter, series) {
+			continue
+		}
+		cell, err := knowing.cell(ctx, series, newest[series], at)
+		if err != nil {
+			return wire.Matrix{}, err
+		}
+		m.Cells = append(m.Cells, cell)
+	}
+	return m, nil
+}
+
+func passes(f store.Filter, s ippm.Series) bool {
+	return (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP)
+}
+
+// acquaintance answers who knew whom at which moment, from the probes' reports.
+type acquaintance struct {
+	viewer *Viewer
+	probes map[string]bool
+	at     map[time.Time]map[string]map[string]bool
+}
+
+// cell judges one pair. It counts only when every end that is a probe knew the
+// other when the interval began: before that, a probe may have been measured
+// that was not there yet.
+func (a *acquaintance) cell(ctx context.Context, s ippm.Series, r *ippm.Result, at time.Time) (wire.Cell, error) {
+	moment := at
+	if r != nil {
+		moment = r.Start
+	}
+	known, err := a.known(ctx, s, moment)
+	if err != nil {
+		return wire.Cell{}, err
+	}
+	cell := wire.NewCell(s, state(known, r, at))
+	if r != nil {
+		cell = cell.WithResult(*r, at)
+	}
+	return cell, nil
+}
+
+func state(known bool, r *ippm.Result, at time.Time) string {
+	switch {
+	case !known:
+		return wire.StatePending
+	case r == nil:
+		return wire.StateNone
+	case at.Sub(r.End()) > 2*r.Length+staleGrace:
+		return wire.StateStale
+	}
+	return wire.StateFresh
+}
+
+func (a *acquaintance) known(ctx context.Context, s ippm.Series, moment time.Time) (bool, error) {
+	peers, ok := a.at[moment]
+	if !ok {
+		var err error
+		if peers, err = a.peersAt(ctx, moment); err != nil {
+			return false, err
+		}
+		a.at[moment] = peers
+	}
+	if !peers[s.Source][s.Target] {
+		return false, nil
+	}
+	return !a.probes[s.Target] || peers[s.Target][s.Source], nil
+}
+
+func (a *acquaintance) peersAt(ctx context.Context, moment time.Time) (map[string]map[string]bool, error) {
+	reports, err := a.viewer.Store.Reports(ctx, moment)
+	if err != nil {
+		return nil, err
+	}
+	peers := make(map[string]map[string]bool, len(reports))
+	for _, report := range reports {
+		names := make(map[string]bool, len(report.Peers))
+		for _, name := range report.Peers {
+			names[name] = true
+		}
+		peers[report.Probe] = names
+	}
+	return peers, nil
+}
+
+// reports are the newest reports by probe.
+func (v *Viewer) reports(ctx context.Context, at time.Time) (map[string]store.Report, error) {
+	list, err := v.Store.Reports(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	reports := make(map[string]store.Report, len(list))
+	for _, report := range list {
+		reports[report.Probe] = report
+	}
+	return reports, nil
+}

@@ -1,0 +1,257 @@
+package show
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/store"
+	"ixpqos/internal/wire"
+)
+
+//go:embed web
+var web embed.FS
+
+var pageTemplate = template.Must(template.New("page.html").ParseFS(web, "web/page.html"))
+
+// assets serves the page's style and script.
+func assets() http.Handler {
+	files, err := fs.Sub(web, "web")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return http.StripPrefix("/assets/", http.FileServerFS(files))
+}
+
+// lossWarn and lossBad are the loss ratios from which a cell is coloured. They
+// only colour; nothing is judged by them.
+const lossWarn, lossBad = 0, 0.05
+
+// page is the matrix and the probes for a person.
+func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
+	now := v.Now()
+	content := pageContent{At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
+	status := http.StatusOK
+	matrix, err := v.matrix(r.Context(), store.Filter{}, now)
+	if err == nil {
+		content.Probes, err = v.probes(r.Context())
+	}
+	if err != nil {
+		v.Log.Error("the store could not be read", "error", err)
+		status = http.StatusServiceUnavailable
+		content.Banners = []string{"The store cannot be read now; the server's log says why."}
+	}
+	content.Exchange, content.Inventory = matrix.Exchange, matrix.Inventory
+	content.Tables = tables(v.Inventory(), matrix.Cells)
+	content.Banners = append(content.Banners, troubles(content.Probes)...)
+	var body bytes.Buffer
+	if err := pageTemplate.Execute(&body, content); err != nil {
+		v.Log.Error("the page could not be written", "error", err)
+		http.Error(w, "the page could not be written; the server's log says why", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+	w.WriteHeader(status)
+	w.Write(body.Bytes()) // an error here is the client's going away
+}
+
+type pageContent struct {
+	Exchange, Inventory, At string
+	Banners                 []string
+	Tables                  []table
+	Probes                  wire.Probes
+}
+
+// table is the matrix of one test and family.
+type table struct {
+	Title   string
+	Targets []string
+	Rows    []row
+}
+
+type row struct {
+	Source string
+	Cells  []pageCell
+}
+
+// pageCell is what one pair looks like: a class for the style, a short text and
+// all the rest for who points at it.
+type pageCell struct{ Class, Text, Title string }
+
+type tableKey struct {
+	test         string
+	family, dscp uint8
+}
+
+func tables(inv *inventory.Inventory, cells []wire.Cell) []table {
+	byKey := map[tableKey]map[[2]string]wire.Cell{}
+	for _, c := range cells {
+		key := tableKey{c.Test, c.Family, c.DSCP}
+		if byKey[key] == nil {
+			byKey[key] = map[[2]string]wire.Cell{}
+		}
+		byKey[key][[2]string{c.Source, c.Target}] = c
+	}
+	var out []table
+	for _, test := range inv.Tests {
+		for _, family := range test.Families {
+			if pairs := byKey[tableKey{test.Name, family, test.DSCP}]; pairs != nil {
+				out = append(out, newTable(inv, test, family, pairs))
+			}
+		}
+	}
+	return out
+}
+
+func newTable(inv *inventory.Inventory, test inventory.Test, family uint8, pairs map[[2]string]wire.Cell) table {
+	t := table{Title: title(test, family)}
+	var targets []string
+	for _, p := range inv.Probes {
+		targets = append(targets, p.Name)
+	}
+	for _, target := range inv.Targets {
+		targets = append(targets, target.Name)
+	}
+	t.Targets = targets
+	for _, p := range inv.Probes {
+		r := row{Source: p.Name}
+		for _, target := range targets {
+			c, ok := pairs[[2]string{p.Name, target}]
+			if !ok {
+				r.Cells = append(r.Cells, pageCell{Class: "off"})
+				continue
+			}
+			r.Cells = append(r.Cells, newPageCell(c))
+		}
+		t.Rows = append(t.Rows, r)
+	}
+	return t
+}
+
+func title(test inventory.Test, family uint8) string {
+	when := "cron " + test.Cron
+	if test.Every > 0 {
+		when = "every " + shortDuration(test.Every)
+	}
+	name := fmt.Sprintf("%s · IPv%d · %s, %d pings of %d bytes", test.Name, family, when, test.Count, test.Size)
+	if test.DSCP > 0 {
+		name += fmt.Sprintf(" · DSCP %d", test.DSCP)
+	}
+	return name
+}
+
+func newPageCell(c wire.Cell) pageCell {
+	out := pageCell{Class: c.State, Title: fmt.Sprintf("%s → %s: %s", c.Source, c.Target, describe(c))}
+	switch {
+	case c.Sent == nil:
+		out.Text = c.State
+	case c.LossRatio == nil:
+		out.Text = "not sent"
+	case *c.LossRatio > 0:
+		out.Text = percent(*c.LossRatio) + " lost"
+	case c.RTTP50US == nil:
+		out.Text = "late"
+	default:
+		out.Text = microseconds(*c.RTTP50US)
+	}
+	if c.State == wire.StateFresh {
+		out.Class = lossClass(c.LossRatio)
+	}
+	return out
+}
+
+func lossClass(ratio *float64) string {
+	switch {
+	case ratio == nil || *ratio >= lossBad:
+		return "bad"
+	case *ratio > lossWarn:
+		return "warn"
+	}
+	return "good"
+}
+
+func describe(c wire.Cell) string {
+	if c.Sent == nil {
+		return map[string]string{
+			wire.StatePending: "pending: the two do not know each other yet",
+			wire.StateNone:    "nothing measured yet",
+		}[c.State]
+	}
+	parts := []string{fmt.Sprintf("%d sent, %d received, %d late, %d lost", *c.Sent, *c.Received, *c.Late, *c.Lost)}
+	if c.RTTP50US != nil {
+		parts = append(parts, fmt.Sprintf("RTT min %s, median %s, p95 %s, max %s",
+			microseconds(*c.RTTMinUS), microseconds(*c.RTTP50US), microseconds(*c.RTTP95US), microseconds(*c.RTTMaxUS)))
+	}
+	parts = append(parts, fmt.Sprintf("interval from %s for %s", c.Start.Format("15:04:05 UTC"), shortDuration(time.Duration(*c.LengthS*float64(time.Second)))))
+	switch c.State {
+	case wire.StateStale:
+		parts = append(parts, fmt.Sprintf("stale: nothing new since %s", shortDuration(time.Duration(*c.AgeS*float64(time.Second)))))
+	case wire.StatePending:
+		parts = append(parts, "pending: the two did not know each other yet")
+	}
+	return strings.Join(parts, "\n")
+}
+
+// troubles are the sentences of all probes, each once, with who says so.
+func troubles(probes wire.Probes) []string {
+	var order []string
+	who := map[string][]string{}
+	for _, p := range probes.Probes {
+		if p.Health == nil {
+			continue
+		}
+		for _, sentence := range p.Health.Troubles {
+			if who[sentence] == nil {
+				order = append(order, sentence)
+			}
+			who[sentence] = append(who[sentence], p.Name)
+		}
+	}
+	for i, sentence := range order {
+		order[i] = strings.Join(who[sentence], ", ") + ": " + sentence
+	}
+	return order
+}
+
+func percent(ratio float64) string {
+	if ratio < 0.0995 {
+		return fmt.Sprintf("%.1f %%", ratio*100)
+	}
+	return fmt.Sprintf("%.0f %%", ratio*100)
+}
+
+func microseconds(us float64) string {
+	switch {
+	case us < 1000:
+		return fmt.Sprintf("%.0f µs", us)
+	case us < 100_000:
+		return fmt.Sprintf("%.2f ms", us/1000)
+	}
+	return fmt.Sprintf("%.0f ms", us/1000)
+}
+
+// shortDuration is a duration without the zeros that String writes.
+func shortDuration(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if d < time.Second {
+		s = d.String()
+	}
+	s = strings.TrimSuffix(s, "m0s") + map[bool]string{true: "m"}[strings.HasSuffix(s, "m0s")]
+	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
+}
+
+// Ago is how long ago a probe was heard, for the page.
+func (pageContent) Ago(age *float64) string {
+	if age == nil {
+		return "never"
+	}
+	return shortDuration(time.Duration(*age*float64(time.Second)).Round(time.Second)) + " ago"
+}
