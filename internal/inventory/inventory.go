@@ -114,6 +114,13 @@ type Test struct {
 // LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
 const LossThreshold = 2 * time.Second
 
+// MinSize4 and MinSize6 are the smallest pings in bytes of the IP packet: the
+// IP and ICMP headers, and the 24 octets by which pro-bing knows its own.
+const (
+	MinSize4 = 20 + 8 + 24
+	MinSize6 = 40 + 8 + 24
+)
+
 // RoundBound is the number of pairs that a round measures side by side.
 const RoundBound = 256
 

@@ -1,0 +1,189 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"ixpqos/internal/schedule"
+)
+
+// What a test sends where the file does not say, and the bounds of what it may say.
+const (
+	defaultCount, maxCount     = 10, 10000
+	defaultSpacing             = time.Second
+	minSpacing, maxSpacing     = time.Millisecond, time.Minute
+	defaultTimeout, maxTimeout = 5 * time.Second, time.Minute
+	defaultSize, maxSize       = 84, 9000
+	maxDSCP                    = 63
+)
+
+var allFamilies = []uint8{4, 6}
+
+// planned is a test of the inventory that is still to be looked at with all others.
+type planned struct {
+	line      int
+	timetable schedule.Timetable
+}
+
+func (c *checker) tests(raw at[[]at[rawTest]]) (plans []planned) {
+	if len(raw.Value) == 0 {
+		c.add(max(raw.Line, 1), "the inventory has no test; list at least one under tests")
+	}
+	for _, r := range raw.Value {
+		o := c.named("test", "test", r.Value.Name, r.Line)
+		test, timetable := c.test(o, r.Value)
+		c.inv.Tests = append(c.inv.Tests, test)
+		plans = append(plans, planned{r.Line, timetable})
+	}
+	return plans
+}
+
+func (c *checker) test(o owner, raw rawTest) (t Test, timetable schedule.Timetable) {
+	t = Test{Name: raw.Name.Value, Kind: c.choice(o, "kind", raw.Kind, kinds, ""), Cron: raw.Cron.Value}
+	if !raw.Kind.given() {
+		c.fail(o, o.line, "has no kind; known are %s", strings.Join(kinds, ", "))
+	}
+	t.Every, timetable = c.when(o, raw.Every, raw.Cron)
+	t.Count = c.number(o, "count", raw.Count, 1, maxCount, defaultCount)
+	t.Spacing = c.duration(o, "spacing", raw.Spacing, minSpacing, maxSpacing, defaultSpacing)
+	t.Timeout = c.timeout(o, raw.Timeout)
+	t.Families = c.families(o, raw.Families)
+	t.Size = c.number(o, "size", raw.Size, minSize(t.Families), maxSize, defaultSize)
+	t.DSCP = uint8(c.number(o, "dscp", raw.DSCP, 0, maxDSCP, 0))
+	probes, all := c.nodeNames()
+	t.Sources = c.names(o, "sources", raw.Sources, "probe", probes)
+	t.Targets = c.names(o, "targets", raw.Targets, "probe or target", all)
+	return t, timetable
+}
+
+func minSize(families []uint8) int {
+	if slices.Contains(families, 6) {
+		return MinSize6
+	}
+	return MinSize4
+}
+
+func (c *checker) nodeNames() (probes, all []string) {
+	for _, probe := range c.inv.Probes {
+		probes = append(probes, probe.Name)
+	}
+	all = slices.Clone(probes)
+	for _, target := range c.inv.Targets {
+		all = append(all, target.Name)
+	}
+	return probes, all
+}
+
+// when is the interval of a test with every, and the timetable of any.
+func (c *checker) when(o owner, every, cron at[string]) (interval time.Duration, timetable schedule.Timetable) {
+	var err error
+	switch {
+	case every.given() && cron.given():
+		c.fail(o, cron.Line, "has both every and cron; give one of them")
+	case cron.given():
+		timetable, err = schedule.Cron(cron.Value)
+	case every.given():
+		var ok bool
+		if interval, ok = c.parseDuration(o, "every", every); ok {
+			timetable, err = schedule.Every(interval)
+		}
+	default:
+		c.fail(o, o.line, "has neither every nor cron; give one of them, such as every: 5m")
+	}
+	if err != nil {
+		c.fail(o, max(every.Line, cron.Line), "%v", err)
+	}
+	return interval, timetable
+}
+
+func (c *checker) duration(o owner, key string, raw at[string], low, high, absent time.Duration) time.Duration {
+	if !raw.given() {
+		return absent
+	}
+	d, ok := c.parseDuration(o, key, raw)
+	if ok && (d < low || d > high) {
+		c.fail(o, raw.Line, "%s is %v; it is %v to %v", key, d, low, high)
+	}
+	return d
+}
+
+func (c *checker) timeout(o owner, raw at[string]) time.Duration {
+	if !raw.given() {
+		return defaultTimeout
+	}
+	d, ok := c.parseDuration(o, "timeout", raw)
+	if ok && (d <= LossThreshold || d > maxTimeout) {
+		c.fail(o, raw.Line, "timeout is %v; it is more than the %v after which a reply is late, and at most %v", d, LossThreshold, maxTimeout)
+	}
+	return d
+}
+
+func (c *checker) parseDuration(o owner, key string, raw at[string]) (time.Duration, bool) {
+	d, err := time.ParseDuration(raw.Value)
+	if err != nil {
+		c.fail(o, raw.Line, "%s %.80q is not a duration; write a number with its unit, such as 250ms, 10s or 5m", key, raw.Value)
+	}
+	return d, err == nil
+}
+
+func (c *checker) families(o owner, raw at[[]at[int]]) (families []uint8) {
+	if !filled(c, o, "families", raw, "both") {
+		return slices.Clone(allFamilies)
+	}
+	for _, r := range raw.Value {
+		if r.Value != 4 && r.Value != 6 {
+			c.fail(o, r.Line, "families has %d; they are 4 and 6", r.Value)
+			continue
+		}
+		family := at[uint8]{Line: r.Line, Value: uint8(r.Value)}
+		if once(c, o, "families", families, family) {
+			families = append(families, family.Value)
+		}
+	}
+	return families
+}
+
+func (c *checker) names(o owner, key string, raw at[[]at[string]], kind string, known []string) (names []string) {
+	filled(c, o, key, raw, "all")
+	for _, r := range raw.Value {
+		if !slices.Contains(known, r.Value) {
+			c.fail(o, r.Line, "%s has %.80q, which is no %s%s", key, r.Value, kind, hint(r.Value, known, "there are"))
+			continue
+		}
+		if once(c, o, key, names, r) {
+			names = append(names, r.Value)
+		}
+	}
+	return names
+}
+
+// load is the probe that has most to measure in a round.
+type load struct {
+	probe string
+	pairs int
+}
+
+// rounds checks that every test's round is over before the next one begins.
+func (c *checker) rounds(plans []planned) {
+	most := make([]load, len(c.inv.Tests))
+	for _, probe := range c.inv.Probes {
+		part, _ := c.inv.Part(probe.Name)
+		for i, test := range c.inv.Tests {
+			if pairs := len(part.Pairs(test)); most[i].probe == "" || pairs > most[i].pairs {
+				most[i] = load{probe.Name, pairs}
+			}
+		}
+	}
+	for i, test := range c.inv.Tests {
+		c.round(test, plans[i], most[i])
+	}
+}
+
+func (c *checker) round(test Test, plan planned, most load) {
+	took, shortest := test.RoundTime(most.pairs), plan.timetable.Shortest()
+	if took >= shortest {
+		c.add(plan.line, "test %q: a round takes up to %v (probe %q, %d pairs), but the shortest interval is %v; run it less often, or lower count, spacing or timeout",
+			test.Name, took, most.probe, most.pairs, shortest)
+	}
+}

@@ -1,0 +1,67 @@
+package inventory
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxListed is how many names a hint lists.
+const maxListed = 20
+
+// hint ends an error about an unknown word: with the known one that was most
+// likely meant, else with all that are known, introduced by lead.
+func hint(word string, known []string, lead string) string {
+	if near, ok := nearest(word, known); ok {
+		return `; did you mean "` + near + `"?`
+	}
+	if len(known) == 0 {
+		return "; none is defined"
+	}
+	if len(known) > maxListed {
+		return "; " + lead + " " + strings.Join(known[:maxListed], ", ") + " and others"
+	}
+	return "; " + lead + " " + strings.Join(known, ", ")
+}
+
+func nearest(word string, known []string) (string, bool) {
+	best, least := "", max(1, (len(word)+1)/3)+1
+	for _, candidate := range known {
+		if d := distance(strings.ToLower(word), strings.ToLower(candidate), least); d < least {
+			best, least = candidate, d
+		}
+	}
+	return best, best != ""
+}
+
+// distance counts the letters to insert, delete, replace or swap with their
+// neighbour between a and b (optimal string alignment); it may answer limit for
+// anything that is at least that far.
+func distance(a, b string, limit int) int {
+	if max(len(a)-len(b), len(b)-len(a)) >= limit {
+		return limit
+	}
+	var before []int
+	last := make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row := make([]int, len(b)+1)
+		row[0] = i + 1
+		for j := range len(b) {
+			replace := last[j]
+			if a[i] != b[j] {
+				replace++
+			}
+			row[j+1] = min(replace, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		if slices.Min(row) >= limit {
+			return limit
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,134 @@
+package inventory
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// p1 and rs have both families, p4 and rs4 only IPv4, p6 only IPv6.
+const families = `probes:
+- {name: p1, addresses: [192.0.2.1, "2001:db8::1"], interface: eth1}
+- {name: p4, addresses: [192.0.2.4]}
+- {name: p6, addresses: ["2001:db8::6"]}
+targets:
+- {name: rs, addresses: [192.0.2.250, "2001:db8::250"]}
+- {name: rs4, addresses: [192.0.2.251]}
+tests:
+- {name: all, kind: icmp, every: 5m}
+- {name: four, kind: icmp, every: 5m, families: [4]}
+- {name: six, kind: icmp, every: 5m, families: [6]}
+- {name: from, kind: icmp, every: 5m, sources: [p1, p6]}
+- {name: to, kind: icmp, every: 5m, targets: [rs, p1]}
+`
+
+func mustParse(t *testing.T, text string) *Inventory {
+	t.Helper()
+	inv, err := ParseYAML("inventory.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inv
+}
+
+func TestPart(t *testing.T) {
+	inv := mustParse(t, families)
+	part, ok := inv.Part("p4")
+	if !ok {
+		t.Fatal("there is no part of p4")
+	}
+	want := Part{
+		Probe: "p4", Inventory: inv.Version, Addresses: []Address{{4, "192.0.2.4"}},
+		Peers: []Peer{
+			{Name: "p1", Addresses: []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}},
+			{Name: "p6", Addresses: []Address{{6, "2001:db8::6"}}},
+			{Name: "rs", Addresses: []Address{{4, "192.0.2.250"}, {6, "2001:db8::250"}}, Answers: []string{"icmp"}},
+			{Name: "rs4", Addresses: []Address{{4, "192.0.2.251"}}, Answers: []string{"icmp"}},
+		},
+		Tests: []Test{inv.Tests[0], inv.Tests[1], inv.Tests[2], inv.Tests[4]},
+	}
+	if diff := cmp.Diff(want, part); diff != "" {
+		t.Error(diff)
+	}
+	if part, _ := inv.Part("p1"); part.Interface != "eth1" {
+		t.Errorf("the interface of p1 is %q", part.Interface)
+	}
+	for _, name := range []string{"rs", "nobody", ""} {
+		if _, ok := inv.Part(name); ok {
+			t.Errorf("there is a part of %q", name)
+		}
+	}
+}
+
+func TestPairs(t *testing.T) {
+	inv := mustParse(t, families)
+	for _, c := range []struct {
+		probe, test string
+		want        []string
+	}{
+		{"p1", "all", []string{"p4 4", "p6 6", "rs 4", "rs 6", "rs4 4"}},
+		{"p1", "four", []string{"p4 4", "rs 4", "rs4 4"}},
+		{"p1", "six", []string{"p6 6", "rs 6"}},
+		{"p1", "from", []string{"p4 4", "p6 6", "rs 4", "rs 6", "rs4 4"}},
+		{"p1", "to", []string{"rs 4", "rs 6"}},
+		{"p4", "all", []string{"p1 4", "rs 4", "rs4 4"}},
+		{"p4", "six", nil},
+		{"p4", "from", nil},
+		{"p4", "to", []string{"p1 4", "rs 4"}},
+		{"p6", "four", nil},
+		{"p6", "to", []string{"p1 6", "rs 6"}},
+	} {
+		part, _ := inv.Part(c.probe)
+		test, _ := inv.Test(c.test)
+		var got []string
+		for _, pair := range part.Pairs(test) {
+			got = append(got, pair.Target+" "+string('0'+rune(pair.Family)))
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s runs %s: %s", c.probe, c.test, diff)
+		}
+	}
+}
+
+func TestPairsLeaveAndArriveInTheirFamily(t *testing.T) {
+	part, _ := mustParse(t, families).Part("p1")
+	got := part.Pairs(Test{Kind: KindICMP, Families: []uint8{6, 4}, Targets: []string{"rs"}})
+	want := []Pair{
+		{Target: "rs", Family: 6, From: "2001:db8::1", To: "2001:db8::250"},
+		{Target: "rs", Family: 4, From: "192.0.2.1", To: "192.0.2.250"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Probes answer every kind, targets only what they say.
+func TestPairsHeedWhatTargetsAnswer(t *testing.T) {
+	part, _ := mustParse(t, families).Part("p1")
+	got := part.Pairs(Test{Kind: "other", Families: []uint8{4, 6}})
+	want := []Pair{
+		{Target: "p4", Family: 4, From: "192.0.2.1", To: "192.0.2.4"},
+		{Target: "p6", Family: 6, From: "2001:db8::1", To: "2001:db8::6"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLookups(t *testing.T) {
+	inv := mustParse(t, families)
+	for name, want := range map[string]bool{"p1": true, "rs4": true, "all": false, "": false} {
+		if inv.Knows(name) != want {
+			t.Errorf("Knows(%q) is not %v", name, want)
+		}
+	}
+	if _, ok := inv.Test("none"); ok {
+		t.Error("there is a test none")
+	}
+	if ip, ok := inv.Probes[0].Addresses[1].IP(); !ok || ip.String() != "2001:db8::1" {
+		t.Errorf("the address is %v, %v", ip, ok)
+	}
+	if _, ok := (Address{4, "p1.example.net"}).IP(); ok {
+		t.Error("a host name is an IP address")
+	}
+}
