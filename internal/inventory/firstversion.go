@@ -24,10 +24,7 @@ func ParseFirstVersion(probesName string, probes []byte, scheduleName string, sc
 		c.file = probesName
 	}
 	if len(entries) == 0 {
-		if err := joined(inProbes, &c.problems); err != nil {
-			return nil, err
-		}
-		entries = append(entries, usualCron)
+		entries = []firstTest{usualCron}
 	}
 	return c.finish(c.firstTests(entries), inProbes)
 }

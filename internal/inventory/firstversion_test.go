@@ -81,6 +81,8 @@ func TestFirstVersionsSchedule(t *testing.T) {
 	}
 }
 
+const everySixty = `{"schedule": [{"every": 60}]}`
+
 const onePairOfProbes = `{"probes": [{"name": "p1", "proto": 4, "address": "10.0.0.1"}, {"name": "p2", "proto": 4, "address": "10.0.0.2"}]}`
 
 func TestParseFirstVersionRefuses(t *testing.T) {
@@ -167,7 +169,7 @@ func TestHostNames(t *testing.T) {
 		strings.Repeat(label+".", 4) + "net": false,
 	} {
 		text := fmt.Sprintf(`{"probes": [{"name": "p1", "proto": 4, "address": %q}]}`, host)
-		_, err := ParseFirstVersion("probes.json", []byte(text), "", []byte(`{"schedule": [{"every": 60}]}`))
+		_, err := ParseFirstVersion("probes.json", []byte(text), "", []byte(everySixty))
 		want := ""
 		if !ok {
 			want = fmt.Sprintf(`probes.json:1: probe "p1": address %.80q is neither an IP address nor a host name`, host)

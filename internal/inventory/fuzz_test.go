@@ -75,7 +75,7 @@ func FuzzParseYAML(f *testing.F) {
 
 func FuzzParseFirstVersion(f *testing.F) {
 	f.Add(firstProbesFile, `{"schedule": []}`)
-	f.Add(onePairOfProbes, sixtySeconds)
+	f.Add(onePairOfProbes, everySixty)
 	f.Add(onePairOfProbes, `{"schedule": [{"every": "5m", "delay": 50.5, "count": 3, "name": "a"}, {"cron": "@hourly"}]}`)
 	f.Add("[]", "{")
 	f.Fuzz(func(t *testing.T, probes, schedule string) {

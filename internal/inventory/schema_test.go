@@ -147,7 +147,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, text string) error {
 
 func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 	schema := compiledSchema(t)
-	for _, text := range []string{full, families, named("Rome"), withTests(`{name: ü, kind: icmp, cron: "@daily", dscp: 63}`)} {
+	for _, text := range []string{full, families, with("exchange: Rome"), withTests(`{name: ü, kind: icmp, cron: "@daily", dscp: 63}`)} {
 		mustParse(t, text)
 		if err := validate(t, schema, text); err != nil {
 			t.Errorf("%v\n%s", err, text)
