@@ -34,7 +34,7 @@ func (s *Spool) saveAside(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := writeDurably(folder, name, content); err != nil {
+	if err := WriteDurably(folder, name, content); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -85,8 +85,9 @@ func readBounded(path string) ([]byte, error) {
 	return content, err
 }
 
-// writeDurably leaves either the whole file, safe from a loss of power, or none.
-func writeDurably(folder, name string, content []byte) error {
+// WriteDurably writes a file of the folder anew: it leaves either the whole of
+// it, safe from a loss of power, or none. What was there before is replaced.
+func WriteDurably(folder, name string, content []byte) error {
 	path := filepath.Join(folder, name)
 	temp := path + tempSuffix
 	if err := writeSynced(temp, content); err != nil {

@@ -253,7 +253,7 @@ func (s *Spool) write(name string, content []byte) error {
 	if s.closed {
 		return errors.New("the spool is closed")
 	}
-	if err := writeDurably(s.dir, name, content); isFull(err) {
+	if err := WriteDurably(s.dir, name, content); isFull(err) {
 		return err
 	} else if err != nil {
 		return fmt.Errorf("%w: check the disk, and that the folder is the probe's own", err)

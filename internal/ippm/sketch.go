@@ -113,7 +113,7 @@ func DecodeSketch(b []byte) (Sketch, error) {
 	if err := dd.DecodeAndMergeWith(b); err != nil {
 		return Sketch{}, fmt.Errorf("sketch: %w", err)
 	}
-	if err := errors.Join(positive.err, negative.err, checkCount(dd.GetZeroCount())); err != nil {
+	if err := errors.Join(positive.err, negative.err, checkCount(dd.GetZeroCount()), checkCount(dd.GetCount())); err != nil {
 		return Sketch{}, fmt.Errorf("sketch: %w", err)
 	}
 	// The checks are done: the plain stores below them behave as any other.

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -43,6 +44,9 @@ type Scheduler struct {
 	cron  gocron.Scheduler
 	clock clockwork.Clock
 	log   *slog.Logger
+	// fired, where it is set, is called after every timer that fired, whether
+	// the job ran or not: a test's fake clock must not run ahead of it.
+	fired func()
 	mu    sync.Mutex
 	jobs  map[string]uuid.UUID
 }
@@ -68,7 +72,12 @@ func (s *Scheduler) Add(job Job) error {
 	r := &runner{job: job, clock: s.clock, log: s.log, added: s.clock.Now()}
 	added, err := s.cron.NewJob(
 		gocron.CronJob(job.Name, false),
-		gocron.NewTask(r.run),
+		gocron.NewTask(func(ctx context.Context) {
+			if s.fired != nil {
+				defer s.fired()
+			}
+			r.run(ctx)
+		}),
 		gocron.WithName(job.Name),
 		gocron.WithCronImplementation(grid{job.Timetable, job.Offset, s.clock}),
 		gocron.WithEventListeners(gocron.AfterJobRunsWithPanic(func(_ uuid.UUID, name string, what any) {
@@ -111,16 +120,21 @@ type runner struct {
 	clock   clockwork.Clock
 	log     *slog.Logger
 	added   time.Time
+	begun   atomic.Bool
 	running atomic.Bool
 	mu      sync.Mutex
 	recent  []time.Time
 }
 
 func (r *runner) run(ctx context.Context) {
-	start, end := r.job.Timetable.Interval(r.clock.Now().Add(earliness - r.job.Offset))
-	if start.Before(r.added) || !r.first(start) {
+	now := r.clock.Now()
+	start, end := r.job.Timetable.Interval(now.Add(earliness - r.job.Offset))
+	// When the job was added, as the wall clock has it now: it may have stepped.
+	added := now.Add(-now.Sub(r.added))
+	if !r.begun.Load() && start.Before(added) || !r.first(start) {
 		return
 	}
+	r.begun.Store(true)
 	if !r.running.CompareAndSwap(false, true) {
 		r.log.Warn("a job is still busy with the interval before; this one is missed", "job", r.job.Name, "interval", start)
 		if r.job.Missed != nil {
@@ -176,4 +190,17 @@ func (g grid) Next(last time.Time) time.Time {
 
 func (g grid) after(t time.Time) time.Time {
 	return g.timetable.Next(t.Add(-g.offset)).Add(g.offset)
+}
+
+// Run is a scheduler of one job, from now until the context ends.
+func Run(ctx context.Context, clock clockwork.Clock, log *slog.Logger, job Job) error {
+	s, err := New(clock, log)
+	if err != nil {
+		return err
+	}
+	if err := s.Add(job); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	<-ctx.Done()
+	return s.Close()
 }

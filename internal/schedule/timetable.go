@@ -26,6 +26,7 @@ const (
 // Timetable divides UTC time into intervals that follow each other without a
 // gap. The zero value is not usable; Every and Cron make one.
 type Timetable struct {
+	// every is the length of the intervals; with cron, of the shortest.
 	every time.Duration
 	cron  cron.Schedule
 }
@@ -38,9 +39,18 @@ func Every(d time.Duration) (Timetable, error) {
 	return Timetable{every: d}, nil
 }
 
+// MustEvery is Every for a length that is known to be in range.
+func MustEvery(d time.Duration) Timetable {
+	t, err := Every(d)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
 // Cron is the timetable of a standard cron expression of five fields (minute,
 // hour, day of month, month, day of week) or a descriptor such as @hourly, in
-// UTC. It refuses time zones and @every, and what runs less than once a day.
+// UTC. It refuses time zones and @every, and what does not run every day.
 func Cron(expression string) (Timetable, error) {
 	if strings.HasPrefix(expression, "CRON_TZ=") || strings.HasPrefix(expression, "TZ=") {
 		return Timetable{}, fmt.Errorf("cron %q has a time zone; cron runs in UTC, leave it out", expression)
@@ -53,13 +63,11 @@ func Cron(expression string) (Timetable, error) {
 	if err != nil {
 		return Timetable{}, fmt.Errorf(`cron %q does not parse (%w); it has five fields, such as "*/5 * * * *"`, expression, err)
 	}
-	t := Timetable{cron: c}
-	if _, longest, err := t.gaps(); err != nil {
+	shortest, err := shortestOfCron(c)
+	if err != nil {
 		return Timetable{}, fmt.Errorf("cron %q: %w", expression, err)
-	} else if longest > MaxEvery {
-		return Timetable{}, fmt.Errorf("cron %q leaves %v between two runs; at most %v are possible", expression, longest, MaxEvery)
 	}
-	return t, nil
+	return Timetable{every: shortest, cron: c}, nil
 }
 
 // Next is the first beginning of an interval after the given time.
@@ -96,32 +104,30 @@ func (t Timetable) Interval(at time.Time) (start, end time.Time) {
 }
 
 // Shortest is the length of the shortest interval of the timetable.
-func (t Timetable) Shortest() time.Duration {
-	if t.cron == nil {
-		return t.every
-	}
-	shortest, _, _ := t.gaps() // Cron has checked the error
-	return shortest
-}
+func (t Timetable) Shortest() time.Duration { return t.every }
 
-// gaps looks over a leap year's start, which holds every pattern that cron
-// knows: 100 days of minutes at most are looked at.
-func (t Timetable) gaps() (shortest, longest time.Duration, err error) {
-	at := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
-	until := at.AddDate(4, 0, 0)
-	shortest = until.Sub(at)
-	for looked := 0; at.Before(until) && looked < 200_000; looked++ {
-		next := t.cron.Next(at)
-		if next.IsZero() {
-			return 0, 0, errors.New("it never runs")
+// shortestOfCron checks that the expression runs every day, and gives the
+// shortest time between two runs. Cron's hours and minutes are the same on every
+// day that it runs, so one day and the beginning of the next show all there is.
+func shortestOfCron(c cron.Schedule) (time.Duration, error) {
+	first := time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
+	if c.Next(first).IsZero() {
+		return 0, errors.New("it never runs")
+	}
+	const leapCycle = 4*365 + 1
+	for day := range leapCycle {
+		midnight := first.AddDate(0, 0, day)
+		if next := c.Next(midnight.Add(-1)); !next.Before(midnight.AddDate(0, 0, 1)) {
+			return 0, fmt.Errorf("it does not run on %s; a test runs every day", midnight.Format("January 2"))
 		}
-		if looked > 0 {
-			gap := next.Sub(at)
-			shortest, longest = min(shortest, gap), max(longest, gap)
-		}
+	}
+	shortest := MaxEvery
+	for at := c.Next(first.Add(-1)); at.Before(first.AddDate(0, 0, 1)); {
+		next := c.Next(at)
+		shortest = min(shortest, next.Sub(at))
 		at = next
 	}
-	return shortest, longest, nil
+	return shortest, nil
 }
 
 // Spread is a place in [0, slack) that is always the same for the same names.

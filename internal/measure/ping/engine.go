@@ -102,17 +102,11 @@ func (e *Engine) forget(part inventory.Part) {
 
 func (e *Engine) start(test inventory.Test, part inventory.Part, scheduler *schedule.Scheduler, emit func(context.Context, ippm.Batch) error) error {
 	pairs := len(part.Pairs(test))
-	if err := checkCeilings(test, pairs); err != nil {
-		return err
-	}
-	timetable, err := test.Timetable()
+	timetable, err := fit(test, pairs)
 	if err != nil {
 		return err
 	}
 	slack := timetable.Shortest() - test.RoundTime(pairs)
-	if slack <= 0 {
-		return fmt.Errorf("a round over %d pairs takes %v and does not fit its interval of %v", pairs, test.RoundTime(pairs), timetable.Shortest())
-	}
 	job := when{
 		timetable: fmt.Sprint(test.Every, test.Cron),
 		// A tenth of the slack is left for a round that starts late.
@@ -135,9 +129,26 @@ func (e *Engine) start(test inventory.Test, part inventory.Part, scheduler *sche
 	return nil
 }
 
-// checkCeilings refuses what no exchange means and a mistake or a stolen server
-// might ask for.
-func checkCeilings(t inventory.Test, pairs int) error {
+// Fits tells why the engine would not run a test over so many pairs.
+func Fits(t inventory.Test, pairs int) error {
+	_, err := fit(t, pairs)
+	return err
+}
+
+func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
+	if err := Check(t, pairs); err != nil {
+		return schedule.Timetable{}, err
+	}
+	timetable, err := t.Timetable()
+	if err == nil && timetable.Shortest() <= t.RoundTime(pairs) {
+		err = fmt.Errorf("a round over %d pairs takes %v and does not fit its interval of %v", pairs, t.RoundTime(pairs), timetable.Shortest())
+	}
+	return timetable, err
+}
+
+// Check refuses one round of what no exchange means, but a mistake or a stolen
+// server might ask for.
+func Check(t inventory.Test, pairs int) error {
 	switch {
 	case pairs > maxPairs:
 		return fmt.Errorf("%d pairs are more than the %d that a probe measures", pairs, maxPairs)

@@ -1,0 +1,215 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/measure/ping"
+	"ixpqos/internal/wire"
+)
+
+// checker prints one line per thing looked at.
+type checker struct {
+	out io.Writer
+	bad bool
+}
+
+func (c *checker) say(what string, err error, fine string) {
+	if err != nil {
+		c.bad = true
+		fmt.Fprintf(c.out, "FAIL  %-14s %v\n", what, err)
+		return
+	}
+	fmt.Fprintf(c.out, "ok    %-14s %s\n", what, fine)
+}
+
+// Check looks at everything that a probe needs and says line by line what is
+// fine and what is not. Fine is false where something is not.
+func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fine bool) {
+	c := &checker{out: out}
+	privileged, err := ping.Privileged()
+	c.say("ICMP sockets", err, map[bool]string{true: "raw sockets (CAP_NET_RAW)", false: "unprivileged datagram sockets"}[privileged])
+	c.say("clock", checkClock(), "synchronised")
+	part, known := c.server(ctx, s, log)
+	if s.InventoryFile == "" {
+		c.say("state folder", checkState(s.State), s.State)
+	}
+	if !known {
+		return !c.bad
+	}
+	for _, a := range part.Addresses {
+		c.say(fmt.Sprintf("address IPv%d", a.Family), checkAddress(ctx, a), a.Host+" is configured here")
+	}
+	c.say("ARP settings", checkARP(part.Addresses), "an address is only answered for on its own interface")
+	for _, t := range part.Tests {
+		c.say("test "+t.Name, checkTest(part, t), fmt.Sprintf("%d pairs, a round takes at most %v", len(part.Pairs(t)), t.RoundTime(len(part.Pairs(t)))))
+	}
+	return !c.bad
+}
+
+// server looks at key and API, or at the inventory file in their place, and
+// gives the configuration that the rest is checked against.
+func (c *checker) server(ctx context.Context, s Settings, log *slog.Logger) (part inventory.Part, known bool) {
+	if s.InventoryFile != "" {
+		inv, err := inventory.Load(s.InventoryFile)
+		if err == nil {
+			part, err = partOf(inv, s)
+		}
+		c.say("inventory", err, s.InventoryFile)
+		return part, err == nil
+	}
+	api, err := newAPI(s, log)
+	if err == nil {
+		err = api.healthy(ctx)
+	}
+	c.say("API", err, s.Server+" answers")
+	if err == nil {
+		var body []byte
+		if _, _, body, err = api.config(ctx, ""); err == nil {
+			part, _, err = wire.DecodeConfig(body)
+		}
+		c.say("configuration", err, fmt.Sprintf("the key is accepted as %s's; inventory %s", part.Probe, part.Inventory))
+		return part, err == nil
+	}
+	kept, err := loadConfig(s.configFile())
+	if err != nil {
+		return part, false
+	}
+	part, _, err = wire.DecodeConfig(kept.Config)
+	c.say("last good one", err, s.configFile()+": the probe measures by it meanwhile")
+	return part, err == nil
+}
+
+func checkTest(part inventory.Part, t inventory.Test) error {
+	if t.Kind != inventory.KindICMP {
+		return fmt.Errorf("its kind %q is not known to this probe: update the probe", t.Kind)
+	}
+	return ping.Fits(t, len(part.Pairs(t)))
+}
+
+// checkState tells whether the folder can be written, or made.
+func checkState(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("it cannot be made (%w): create it and give it to this user", err)
+	}
+	f, err := os.CreateTemp(dir, "check-*")
+	if err != nil {
+		return fmt.Errorf("it cannot be written (%w): give it to this user", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// checkClock asks the kernel whether something keeps its clock (adjtimex(2)).
+func checkClock() error {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	if err != nil {
+		return fmt.Errorf("adjtimex: %w", err)
+	}
+	if state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
+		return errors.New("the kernel says that nothing synchronises the clock: run chrony or another NTP client (in a container: on its host)")
+	}
+	return nil
+}
+
+// checkAddress tries to take the address as a local one. Looking through the
+// interfaces' addresses would miss those that a prefix makes local.
+func checkAddress(ctx context.Context, a inventory.Address) error {
+	var listen net.ListenConfig
+	conn, err := listen.ListenPacket(ctx, fmt.Sprintf("udp%d", a.Family), net.JoinHostPort(a.Host, "0"))
+	if err != nil {
+		return fmt.Errorf("%s cannot be used here (%w): add it to an interface, or correct the inventory", a.Host, err)
+	}
+	return conn.Close()
+}
+
+// checkARP looks for what makes Linux answer ARP for one interface's address on
+// another (kernel documentation, ip-sysctl: arp_ignore, arp_announce). It
+// matters only where the probe's interface is not the only one.
+func checkARP(addresses []inventory.Address) error {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list the interfaces: %w", err)
+	}
+	own, others := "", 0
+	for _, i := range interfaces {
+		if i.Flags&net.FlagLoopback != 0 || i.Flags&net.FlagUp == 0 {
+			continue
+		}
+		if has(i, addresses) {
+			own = i.Name
+		} else if hasIPv4(i) {
+			others++
+		}
+	}
+	if own == "" || others == 0 {
+		return nil
+	}
+	var wrong []string
+	for _, want := range []struct {
+		name string
+		from int
+	}{{"arp_ignore", 1}, {"arp_announce", 2}} {
+		if max(sysctl("all", want.name), sysctl(own, want.name)) < want.from {
+			wrong = append(wrong, fmt.Sprintf("net.ipv4.conf.%s.%s=%d", own, want.name, want.from))
+		}
+	}
+	if wrong != nil {
+		return fmt.Errorf("this host has %d other interfaces, and may answer ARP for them on %s: set %s by sysctl", others, own, strings.Join(wrong, " "))
+	}
+	return nil
+}
+
+func has(i net.Interface, addresses []inventory.Address) bool {
+	for _, local := range ipsOf(i) {
+		for _, a := range addresses {
+			if ip, ok := a.IP(); ok && local.Equal(ip.AsSlice()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func hasIPv4(i net.Interface) bool {
+	for _, ip := range ipsOf(i) {
+		if ip.To4() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func ipsOf(i net.Interface) []net.IP {
+	addrs, err := i.Addrs()
+	if err != nil {
+		return nil
+	}
+	var ips []net.IP
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok {
+			ips = append(ips, n.IP)
+		}
+	}
+	return ips
+}
+
+func sysctl(iface, name string) int {
+	text, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", iface, name))
+	if err != nil {
+		return 0
+	}
+	var value int
+	fmt.Sscan(string(text), &value)
+	return value
+}

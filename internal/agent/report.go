@@ -1,0 +1,127 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"ixpqos/internal/deliver"
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/schedule"
+)
+
+// aliveEvery is how often a probe that has nothing else to say says that it is
+// there: it bounds the age of "last heard" when tests are rare.
+const aliveEvery = time.Minute
+
+// board holds what is wrong, by subject.
+type board struct {
+	mu       sync.Mutex
+	troubles map[string]string
+	missed   int
+	changed  func(subject, sentence string)
+}
+
+func newBoard(changed func(subject, sentence string)) *board {
+	return &board{troubles: map[string]string{}, changed: changed}
+}
+
+// set says what is wrong with the subject; an empty sentence, that nothing is.
+func (b *board) set(subject, sentence string) {
+	b.mu.Lock()
+	changed := b.troubles[subject] != sentence
+	if sentence == "" {
+		delete(b.troubles, subject)
+	} else {
+		b.troubles[subject] = sentence
+	}
+	b.mu.Unlock()
+	if changed {
+		b.changed(subject, sentence)
+	}
+}
+
+func (b *board) missedOne() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.missed++
+}
+
+func (b *board) list() (troubles []string, missed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, subject := range slices.Sorted(maps.Keys(b.troubles)) {
+		troubles = append(troubles, b.troubles[subject])
+	}
+	return troubles, b.missed
+}
+
+// reporter puts batches into the spool, with the probe's health.
+type reporter struct {
+	*board
+	version  string
+	started  time.Time
+	spool    *deliver.Spool
+	uploader *deliver.Uploader
+	now      func() time.Time
+	part     atomic.Pointer[inventory.Part]
+	last     atomic.Int64 // when the last batch was spooled, in Unix nanoseconds
+}
+
+func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
+	r := &reporter{version: s.Version, started: now(), spool: spool, uploader: uploader, now: now}
+	r.board = newBoard(func(subject, sentence string) {
+		if sentence == "" {
+			log.Info("trouble is over", "subject", subject)
+		} else {
+			log.Warn(sentence)
+		}
+	})
+	return r
+}
+
+// emit is where every batch goes.
+func (r *reporter) emit(ctx context.Context, batch ippm.Batch) error {
+	batch.Health = r.health()
+	r.last.Store(r.now().UnixNano())
+	return r.spool.Append(ctx, batch)
+}
+
+func (r *reporter) health() ippm.Health {
+	stats := r.spool.Stats()
+	troubles, missed := r.list()
+	if trouble := r.uploader.Trouble(); trouble != "" {
+		troubles = append(troubles, trouble)
+	}
+	return ippm.Health{Version: r.version, StartedAt: r.started, Waiting: stats.Waiting, WaitingBytes: stats.Bytes,
+		SetAside: stats.SetAside, Dropped: stats.Dropped, Missed: missed, Troubles: troubles}
+}
+
+// alive is called with every part that is taken up, and says at once which
+// peers the probe knows now: until the server has heard it, no pair counts.
+func (r *reporter) alive(ctx context.Context, part inventory.Part) error {
+	r.part.Store(&part)
+	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.now().UTC()})
+}
+
+// run says that the probe is there whenever nothing else did for a while.
+func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
+	return schedule.Run(ctx, clockwork.NewRealClock(), log, schedule.Job{
+		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery),
+		Run: func(ctx context.Context, _, _ time.Time) {
+			part := r.part.Load()
+			if part == nil || r.now().Sub(time.Unix(0, r.last.Load())) < aliveEvery/2 {
+				return
+			}
+			if err := r.alive(ctx, *part); err != nil {
+				log.Error("a sign of life could not be kept", "error", err)
+			}
+		}})
+}

@@ -1,0 +1,95 @@
+// Command ixpqos-probe runs on a probe host: it measures to all other probes
+// and targets and sends the results to the API.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+
+	"ixpqos/internal/agent"
+	"ixpqos/internal/program"
+)
+
+var version = "dev"
+
+type commands struct {
+	Run   runCommand   `cmd:"" help:"Measure and deliver until told to stop."`
+	Once  onceCommand  `cmd:"" help:"Measure one round now and print it. Exit status 1 where a target did not answer."`
+	Check checkCommand `cmd:"" help:"Say line by line what is fine here and what is not. Exit status 1 where something is not."`
+
+	Version program.VersionFlag `help:"Print the version and end."`
+}
+
+// settings are the flags that all commands share.
+type settings struct {
+	Name      string `env:"IXPQOS_NAME" help:"Name of this probe in the inventory."`
+	Server    string `env:"IXPQOS_SERVER" help:"URL of the API, such as https://qos.example.net."`
+	KeyFile   string `env:"IXPQOS_KEY_FILE" default:"/etc/ixpqos/probe.key" help:"File with this probe's key (${default})."`
+	State     string `env:"IXPQOS_STATE" default:"/var/lib/ixpqos-probe" help:"Folder of the spool and the last good configuration (${default})."`
+	Inventory string `env:"IXPQOS_INVENTORY" help:"Inventory file to go by instead of a server; results are printed."`
+}
+
+func (s settings) agent() agent.Settings {
+	return agent.Settings{Name: s.Name, Server: s.Server, KeyFile: s.KeyFile, State: s.State, InventoryFile: s.Inventory, Version: version}
+}
+
+type runCommand struct {
+	settings
+	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" help:"Most bytes that the spool holds; the oldest batches go first (1 GiB)."`
+}
+
+func (c runCommand) Run(ctx context.Context, log *slog.Logger) error {
+	s := c.agent()
+	s.SpoolBytes = c.SpoolBytes
+	switch {
+	case s.Name == "":
+		return program.Usage(errors.New("--name is missing: the name of this probe in the inventory"))
+	case s.InventoryFile != "":
+		return agent.Print(ctx, s, os.Stdout, log)
+	case s.Server == "":
+		return program.Usage(errors.New("--server is missing: the URL of the API (or --inventory FILE to measure without one)"))
+	}
+	return agent.Run(ctx, s, log)
+}
+
+type onceCommand struct {
+	settings
+	Target  []string      `help:"Name of a peer, or an address; may be repeated. All peers where absent."`
+	Test    string        `help:"Test of the configuration to measure like; the first ICMP test where absent."`
+	Count   int           `help:"Pings to each target, instead of the test's."`
+	Spacing time.Duration `help:"Time between two pings, instead of the test's."`
+	Size    int           `help:"Bytes of the IP packet, instead of the test's."`
+	DSCP    *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
+	JSON    bool          `name:"json" help:"Print results as lines of JSON."`
+}
+
+func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {
+	s := agent.OnceSettings{Settings: c.agent(), Targets: c.Target, Test: c.Test, Count: c.Count,
+		Spacing: c.Spacing, Size: c.Size, DSCP: c.DSCP, JSON: c.JSON}
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		s.Progress = os.Stderr
+	}
+	answered, err := agent.Once(ctx, s, os.Stdout, log)
+	if err == nil && !answered {
+		err = program.ErrSaid
+	}
+	return err
+}
+
+type checkCommand struct{ settings }
+
+func (c checkCommand) Run(ctx context.Context, log *slog.Logger) error {
+	if !agent.Check(ctx, c.agent(), os.Stdout, log) {
+		return program.ErrSaid
+	}
+	return nil
+}
+
+func main() {
+	program.Main("ixpqos-probe", "Measures the quality of an exchange's fabric from this host.", version, &commands{})
+}
