@@ -11,7 +11,9 @@
 //     whether or not some of it was written: the caller may write it all again.
 //   - What was not measured stays absent: a result without round-trip times
 //     comes out without them.
-//   - All methods may be called from any goroutine.
+//   - All methods may be called from any goroutine, and with any moment as a
+//     bound, the zero one too.
+//   - Series are ordered by source, target and test (byte by byte), family and DSCP.
 package store
 
 import (
@@ -47,7 +49,7 @@ type Reader interface {
 	Latest(ctx context.Context, filter Filter, since, at time.Time) ([]Stored, error)
 	// Range yields the results of one ordered pair whose intervals began in
 	// [from, until), by series and then by time, until yield returns an error,
-	// which Range returns.
+	// which Range returns. Yield may take its time, and call the store.
 	Range(ctx context.Context, source, target string, filter Filter, from, until time.Time, yield func(Stored) error) error
 	// Reports is the newest batch of every probe, without results, of those
 	// whose intervals began at or before the given moment, ordered by probe.

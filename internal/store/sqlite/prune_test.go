@@ -1,0 +1,74 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store/sqlite"
+	"ixpqos/internal/store/storetest"
+)
+
+func prune(t *testing.T, s *sqlite.Store, before int, want int64) {
+	t.Helper()
+	if got, err := s.Prune(t.Context(), storetest.At(before)); err != nil || got != want {
+		t.Errorf("%d were deleted, not %d: %v", got, want, err)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
+	for n := range 4 {
+		put(t, s, storetest.NewBatch("p1", n,
+			storetest.NewResult(storetest.Pair("p1", "p2"), n, 0, 200), storetest.NewResult(storetest.Pair("p1", "p3"), n, 0, 200)))
+	}
+	put(t, s, storetest.NewBatch("p2", 0, storetest.NewResult(storetest.Pair("p2", "p1"), 0, 0, 200)), storetest.NewBatch("p2", 1))
+
+	prune(t, s, 0, 0)
+	prune(t, s, 2, 4+1+2+1) // p1's results, p2's, and the reports but p2's newest
+	prune(t, s, 2, 0)
+	for pair, want := range map[[2]string]int{{"p1", "p2"}: 2, {"p1", "p3"}: 2, {"p2", "p1"}: 0} {
+		if got := count(t, s, pair[0], pair[1]); got != want {
+			t.Errorf("%v has %d results, not %d", pair, got, want)
+		}
+	}
+	prune(t, s, 9, 4+1)
+	reports, err := s.Reports(t.Context(), storetest.At(9))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := storetest.DiffReports([]ippm.Batch{storetest.NewBatch("p1", 3), storetest.NewBatch("p2", 1)}, reports); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	again := storetest.NewBatch("p2", 2, storetest.NewResult(storetest.Pair("p2", "p1"), 2, 0, 200)) // in a series that was emptied
+	put(t, s, again)
+	if got := count(t, s, "p2", "p1"); got != 1 {
+		t.Errorf("%d results after a new one", got)
+	}
+}
+
+// TestPruneMany has more in one series, and more series, than one transaction
+// takes, and writes at the same time.
+func TestPruneMany(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
+	const intervals = 2500
+	long := storetest.NewBatch("p1", 0)
+	for n := range intervals {
+		long.Results = append(long.Results, storetest.NewResult(storetest.Pair("p1", "p2"), n, 0, 200))
+	}
+	wide, _ := manySeries(1200)
+	put(t, s, long, wide)
+
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for n := range 20 {
+			put(t, s, storetest.NewBatch("p3", intervals+n, storetest.NewResult(storetest.Pair("p3", "p2"), intervals+n, 0, 200)))
+		}
+	})
+	prune(t, s, intervals, intervals+1200+1) // and the older of p1's two reports
+	writing.Wait()
+	if got := count(t, s, "p3", "p2"); got != 20 {
+		t.Errorf("%d of 20 new results", got)
+	}
+}
