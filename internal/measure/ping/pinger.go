@@ -56,7 +56,7 @@ func (p pinger) run(ctx context.Context) (outcome, error) {
 		err = p.ping(ctx, from, to, t)
 	}
 	interrupted := ctx.Err() != nil
-	out := t.outcome(time.Now(), interrupted)
+	out := t.outcome(t.now(), interrupted)
 	if out.Refused > 0 && err == nil {
 		err = fmt.Errorf("%s to %s: the kernel refused to send %d of %d pings: %w", p.pair.Target, to, out.Refused, p.test.Count, t.sendError())
 	}
@@ -125,9 +125,9 @@ func (p pinger) ping(ctx context.Context, from, to *net.IPAddr, t *tally) error 
 	pro.Interval = p.test.Spacing
 	pro.Timeout = time.Duration(p.test.Count)*p.test.Spacing + p.test.Timeout
 	pro.RecordRtts, pro.RecordTTLs = false, false
-	pro.OnSend = func(pkt *probing.Packet) { t.onSend(pkt.Seq, time.Now()); p.tell(t) }
+	pro.OnSend = func(pkt *probing.Packet) { t.onSend(pkt.Seq, t.now()); p.tell(t) }
 	pro.OnSendError = func(pkt *probing.Packet, err error) { t.onRefused(pkt.Seq, err) }
-	pro.OnRecv = func(pkt *probing.Packet) { t.onReply(pkt.Seq, pkt.Rtt, time.Now()); p.tell(t) }
+	pro.OnRecv = func(pkt *probing.Packet) { t.onReply(pkt.Seq, pkt.Rtt, t.now()); p.tell(t) }
 	pro.OnDuplicateRecv = func(pkt *probing.Packet) { t.onDuplicate(pkt.Seq) }
 	if err := pro.RunWithContext(ctx); err != nil {
 		return fmt.Errorf("ping %s (%s): %w", p.pair.Target, to, err)

@@ -11,6 +11,7 @@ import (
 // tally keeps the books of one pinger. Sequence number 0 is the first ping,
 // which is not counted. It is used from one goroutine at a time.
 type tally struct {
+	opened     time.Time
 	count      int
 	pings      []ping // by sequence number
 	sent       int
@@ -22,32 +23,44 @@ type tally struct {
 	refusal    error
 }
 
+// moment is one reading of two clocks: the wall clock, which may step, and one
+// that only goes on, counted from when the tally was opened.
+type moment struct {
+	wall  time.Time
+	since time.Duration
+}
+
 type ping struct {
-	sent     time.Time
+	gone     bool
+	sent     moment
 	answered bool
 	rtt      time.Duration
 }
 
 func newTally(count int) *tally {
-	return &tally{count: count, pings: make([]ping, count+1), highest: -1}
+	return &tally{opened: time.Now(), count: count, pings: make([]ping, count+1), highest: -1}
 }
 
-func (t *tally) onSend(seq int, now time.Time) {
+func (t *tally) now() moment {
+	now := time.Now()
+	return moment{wall: now.Round(0), since: now.Sub(t.opened)}
+}
+
+func (t *tally) onSend(seq int, now moment) {
 	if seq < len(t.pings) {
-		t.pings[seq].sent = now
+		t.pings[seq].gone, t.pings[seq].sent = true, now
 		t.sent++
 	}
 }
 
 // onReply takes a reply and the RTT that pro-bing computed from two readings of
-// the wall clock. How far the wall clock went astray from the monotonic one
-// between the two is taken out again.
-func (t *tally) onReply(seq int, rtt time.Duration, now time.Time) {
+// the wall clock. How far that clock stepped between the two is taken out again.
+func (t *tally) onReply(seq int, rtt time.Duration, now moment) {
 	if seq >= len(t.pings) {
 		return
 	}
 	p := &t.pings[seq]
-	step := now.Round(0).Sub(p.sent.Round(0)) - now.Sub(p.sent)
+	step := now.wall.Sub(p.sent.wall) - (now.since - p.sent.since)
 	p.answered, p.rtt = true, rtt-step
 	if seq < t.highest {
 		t.reordered++
@@ -82,15 +95,15 @@ func (t *tally) sendError() error {
 // outcome closes the books. A ping without a reply is lost once it waited
 // longer than the loss threshold; a younger one is not counted at all. Where
 // the run was not interrupted, pings that never went out were refused.
-func (t *tally) outcome(now time.Time, interrupted bool) outcome {
+func (t *tally) outcome(now moment, interrupted bool) outcome {
 	var out outcome
 	for _, p := range t.pings[1:] {
 		switch {
-		case p.sent.IsZero():
+		case !p.gone:
 		case p.answered:
 			out.Sent++
 			out.take(p.rtt)
-		case now.Sub(p.sent) >= inventory.LossThreshold:
+		case now.since-p.sent.since >= inventory.LossThreshold:
 			out.Sent++
 			out.Unplaced++
 		}
