@@ -8,9 +8,9 @@ import (
 
 // Metrics are what the service tells of itself to Prometheus.
 type Metrics struct {
-	registry  *prometheus.Registry
-	results   *prometheus.CounterVec
-	inventory prometheus.Gauge
+	registry *prometheus.Registry
+	results  *prometheus.CounterVec
+	files    *prometheus.GaugeVec
 }
 
 // NewMetrics makes metrics that count from zero.
@@ -20,12 +20,11 @@ func NewMetrics() *Metrics {
 		results: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ixpqos_results_total", Help: "Results that probes posted, by what became of them (stored, rejected, unavailable).",
 		}, []string{"outcome"}),
-		inventory: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "ixpqos_inventory_valid", Help: "1 while the configuration files are valid, 0 while older content is in use because they are not.",
-		}),
+		files: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "ixpqos_file_valid", Help: "1 while a configuration file is valid, 0 while older content is in use because it is not.",
+		}, []string{"file"}),
 	}
-	m.inventory.Set(1)
-	m.registry.MustRegister(m.results, m.inventory,
+	m.registry.MustRegister(m.results, m.files,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -36,13 +35,13 @@ func (m *Metrics) Stored(n int)      { m.results.WithLabelValues("stored").Add(f
 func (m *Metrics) Rejected(n int)    { m.results.WithLabelValues("rejected").Add(float64(n)) }
 func (m *Metrics) Unavailable(n int) { m.results.WithLabelValues("unavailable").Add(float64(n)) }
 
-// InventoryValid says whether the configuration files as they are now are valid.
-func (m *Metrics) InventoryValid(valid bool) {
+// FileValid says whether a configuration file, as it is now, is valid.
+func (m *Metrics) FileValid(file string, valid bool) {
+	value := 0.0
 	if valid {
-		m.inventory.Set(1)
-	} else {
-		m.inventory.Set(0)
+		value = 1
 	}
+	m.files.WithLabelValues(file).Set(value)
 }
 
 // ServeMetrics serves /metrics to viewers.

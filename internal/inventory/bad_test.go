@@ -22,7 +22,7 @@ var badFiles = []bad{
 	{"a text", "hello\n", []string{`1: the file is "hello"; it is a mapping with the keys ` + allKeys}, true},
 	{"null", "~\n", []string{"1: the file is ~; it is a mapping with the keys " + allKeys}, true},
 	{"an undefined root", "*a\n", []string{"1: the file: *a names nothing; define it as &a, or quote a text that begins with *"}, false},
-	{"two documents", with("---", "exchange: a"), []string{"4: a second YAML document begins here; an inventory is one document"}, false},
+	{"two documents", with("---", "exchange: a"), []string{"4: a second YAML document begins here; the file is one document"}, false},
 	{"not UTF-8", with("exchange: a\xff"), []string{"3: the text is not UTF-8; save the file in that encoding"}, false},
 	{"a tab", with("sites:", "\t- {name: a}"), []string{"4: this is not YAML: found character '\t' that cannot start any token"}, false},
 	{"an open bracket", with("sites: [{name: a}"), []string{"3: this is not YAML: sequence end token ']' not found"}, false},

@@ -21,6 +21,8 @@ const maxMerges = 10
 type binder struct {
 	problems
 	anchors map[string]ast.Node
+	// least is a clause on what the file holds at least, for an empty one.
+	least string
 }
 
 // Visit collects the anchors. Of two with one name the first counts.

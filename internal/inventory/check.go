@@ -164,6 +164,9 @@ func (c *checker) named(space, kind string, name at[string], line int) owner {
 		c.fail(o, name.Line, "the name %v", err)
 		return o
 	}
+	if space == "" {
+		return o
+	}
 	if holder := c.claim(space, name.Value, o, name.Line); holder != "" {
 		c.fail(o, name.Line, "the name is taken by %s", holder)
 	}

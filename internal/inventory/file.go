@@ -23,7 +23,7 @@ const firstVersionSchedule = "schedule.json"
 // version's probes.json, read with the schedule.json beside it where there is
 // one; everything else is YAML.
 func Load(path string) (*Inventory, error) {
-	return read(path).parse()
+	return read(path).inventory()
 }
 
 // source is what lay on disk at one moment.
@@ -47,16 +47,31 @@ func read(path string) source {
 	return s
 }
 
-func (s source) parse() (*Inventory, error) {
-	switch {
-	case errors.Is(s.err, fs.ErrNotExist):
-		return nil, fmt.Errorf("the inventory cannot be read: %w; create it, or name the file that you mean", s.err)
-	case s.err != nil:
-		return nil, fmt.Errorf("the inventory cannot be read: %w; it must be a file that this user may read", s.err)
-	case s.schedulePath != "":
+func (s source) inventory() (*Inventory, error) {
+	if err := s.unreadable("inventory"); err != nil {
+		return nil, err
+	}
+	if s.schedulePath != "" {
 		return ParseFirstVersion(s.path, s.text, s.schedulePath, s.schedule)
 	}
 	return ParseYAML(s.path, s.text)
+}
+
+func (s source) keys() ([]Key, error) {
+	if err := s.unreadable("keys file"); err != nil {
+		return nil, err
+	}
+	return ParseKeys(s.path, s.text)
+}
+
+func (s source) unreadable(what string) error {
+	switch {
+	case errors.Is(s.err, fs.ErrNotExist):
+		return fmt.Errorf("the %s cannot be read: %w; create it, or name the file that you mean", what, s.err)
+	case s.err != nil:
+		return fmt.Errorf("the %s cannot be read: %w; it must be a file that this user may read", what, s.err)
+	}
+	return nil
 }
 
 type digest [sha256.Size]byte
@@ -77,56 +92,66 @@ func writePart(h hash.Hash, text []byte) {
 	h.Write(text)
 }
 
-// File owns the current inventory of a server. All methods may be called at the
-// same time.
-type File struct {
+// Watched owns what a file says, as it was when the file was last valid. All
+// methods may be called at the same time.
+type Watched[T any] struct {
 	path    string
-	current atomic.Pointer[Inventory]
+	parse   func(source) (T, error)
+	current atomic.Pointer[T]
 
 	mu   sync.Mutex // one attempt at a time
 	seen digest     // of the last attempt, good or bad
 }
 
 // Open loads the inventory at path, as Load does. An invalid one is an error.
-func Open(path string) (*File, error) {
-	f := &File{path: path}
-	if _, err := f.Reload(); err != nil {
+func Open(path string) (*Watched[*Inventory], error) {
+	return openWatched(path, source.inventory)
+}
+
+// OpenKeys loads the keys file at path. An invalid one is an error.
+func OpenKeys(path string) (*Watched[[]Key], error) {
+	return openWatched(path, source.keys)
+}
+
+func openWatched[T any](path string, parse func(source) (T, error)) (*Watched[T], error) {
+	w := &Watched[T]{path: path, parse: parse}
+	if _, err := w.Reload(); err != nil {
 		return nil, err
 	}
-	return f, nil
+	return w, nil
 }
 
-// Current is the last valid inventory.
-func (f *File) Current() *Inventory { return f.current.Load() }
+// Current is what the file said when it was last valid.
+func (w *Watched[T]) Current() T { return *w.current.Load() }
 
-// Reload loads the file again. changed tells whether the current inventory is
-// now another one, keys included; a file that is invalid or cannot be read
-// leaves it as it was, and the error says why.
-func (f *File) Reload() (changed bool, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.adopt(read(f.path))
+// Reload loads the file again. changed tells whether it now says something
+// else, keys included; a file that is invalid or cannot be read leaves what was
+// current, and the error says why.
+func (w *Watched[T]) Reload() (changed bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.adopt(read(w.path))
 }
 
-func (f *File) adopt(s source) (changed bool, err error) {
-	f.seen = s.digest()
-	inv, err := s.parse()
-	if err != nil || reflect.DeepEqual(inv, f.current.Load()) {
+func (w *Watched[T]) adopt(s source) (changed bool, err error) {
+	w.seen = s.digest()
+	now, err := w.parse(s)
+	if before := w.current.Load(); err != nil || before != nil && reflect.DeepEqual(now, *before) {
 		return false, err
 	}
-	f.current.Store(inv)
+	w.current.Store(&now)
 	return true, nil
 }
 
 // reloadChanged attempts a reload where the content is not that of the last attempt.
-func (f *File) reloadChanged() (attempted, changed bool, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s := read(f.path)
-	if s.digest() == f.seen {
+func (w *Watched[T]) reloadChanged() (attempted, changed bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := read(w.path)
+	if s.digest() == w.seen {
 		return false, false, nil
 	}
-	changed, err = f.adopt(s)
+	changed, err = w.adopt(s)
 	return true, changed, err
 }
 
@@ -138,21 +163,21 @@ func (f *File) reloadChanged() (attempted, changed bool, err error) {
 // editors and configuration tools replace a file by renaming another over it,
 // which a watch on the old one does not see, a container's mount changes by a
 // symbolic link further up, and network file systems tell of nothing.
-func (f *File) Watch(ctx context.Context, every time.Duration, hup <-chan os.Signal, report func(changed bool, err error)) {
+func (w *Watched[T]) Watch(ctx context.Context, every time.Duration, hup <-chan os.Signal, report func(changed bool, err error)) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	f.watch(ctx, ticker.C, hup, report)
+	w.watch(ctx, ticker.C, hup, report)
 }
 
-func (f *File) watch(ctx context.Context, poll <-chan time.Time, hup <-chan os.Signal, report func(changed bool, err error)) {
+func (w *Watched[T]) watch(ctx context.Context, poll <-chan time.Time, hup <-chan os.Signal, report func(changed bool, err error)) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			report(f.Reload())
+			report(w.Reload())
 		case <-poll:
-			if attempted, changed, err := f.reloadChanged(); attempted {
+			if attempted, changed, err := w.reloadChanged(); attempted {
 				report(changed, err)
 			}
 		}

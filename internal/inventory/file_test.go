@@ -104,7 +104,7 @@ func TestLoadRefusesUnreadableSchedule(t *testing.T) {
 	}
 }
 
-func mustOpen(t *testing.T, path string) *File {
+func mustOpen(t *testing.T, path string) *Watched[*Inventory] {
 	t.Helper()
 	file, err := Open(path)
 	if err != nil {
@@ -182,7 +182,7 @@ type report struct {
 // It lives in a synctest bubble, where Wait tells that the watch is done.
 type watched struct {
 	folder
-	file    *File
+	file    *Watched[*Inventory]
 	poll    chan time.Time
 	hup     chan os.Signal
 	reports []report
@@ -358,4 +358,26 @@ func TestWatch(t *testing.T) {
 			t.Errorf("the change was seen after %v", took)
 		}
 	})
+}
+
+func TestKeysFile(t *testing.T) {
+	const hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	other := strings.Replace(hash, "a", "b", 1)
+	keys, err := ParseKeys("keys.yaml", []byte("keys:\n- {role: probe, name: p1, sha256: "+hash+"}\n- {role: viewer, name: p1, sha256: "+other+"}\n"))
+	if err != nil || len(keys) != 2 || keys[0].Role != RoleProbe || keys[1].Role != RoleViewer || keys[0].Name != "p1" || keys[0].Hash[0] != 0xaa {
+		t.Errorf("keys = %+v, %v", keys, err)
+	}
+	for text, want := range map[string]string{
+		"": "keys.yaml:1: the file is empty; a keys file has a list of keys",
+		"keys:\n- {name: p1, sha256: " + hash + "}":                                                               `keys.yaml:2: key "p1": has no role; it is probe or viewer`,
+		"keys:\n- {role: boss, name: p1, sha256: " + hash + "}":                                                   `keys.yaml:2: key "p1": role "boss"`,
+		"keys:\n- {role: probe, name: p1, sha256: abc}":                                                           `keys.yaml:2: key "p1": a key_sha256 has 3 characters; it is the SHA-256 of the key, 64 hex digits`,
+		"keys:\n- {role: probe, sha256: " + hash + "}":                                                            `keys.yaml:2: a key without a name: give it one of 1 to 63 bytes`,
+		"keys:\n- {role: probe, name: p1, sha: " + hash + "}":                                                     `keys.yaml:2: unknown key "sha"; the keys here are role, name, sha256`,
+		"keys:\n- {role: probe, name: p1, sha256: " + hash + "}\n- {role: probe, name: p2, sha256: " + hash + "}": `keys.yaml:3: key "p2": key_sha256 aaaaaaaa… is that of key "p1" in line 2; a key belongs to one`,
+	} {
+		if _, err := ParseKeys("keys.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v; want %s", text, err, want)
+		}
+	}
 }

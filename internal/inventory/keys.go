@@ -30,3 +30,43 @@ func appendKeys(keys []Key, role, name string, hashes [][32]byte) []Key {
 	}
 	return keys
 }
+
+type rawKeys struct {
+	Keys at[[]at[rawKey]] `yaml:"keys"`
+}
+
+type rawKey struct {
+	Role   at[string] `yaml:"role"`
+	Name   at[string] `yaml:"name"`
+	SHA256 at[string] `yaml:"sha256"`
+}
+
+// ParseKeys reads a file of keys, strictly: a list keys of role, name and sha256
+// each. The name stands for the file in errors, which join a Problem for each
+// thing that is wrong.
+func ParseKeys(name string, text []byte) ([]Key, error) {
+	raw, err := bindYAML[rawKeys](name, text, "a keys file has a list of keys")
+	if err != nil {
+		return nil, err
+	}
+	c := newChecker(name)
+	keys := []Key{}
+	for _, r := range raw.Keys.Value {
+		keys = append(keys, c.key(r)...)
+	}
+	if err := joined(&c.problems); err != nil {
+		return nil, err
+	}
+	return keys, nil
+}
+
+func (c *checker) key(raw at[rawKey]) []Key {
+	// One name may stand here twice: a key is replaced by another without a gap.
+	o := c.named("", "key", raw.Value.Name, raw.Line)
+	role := c.choice(o, "role", raw.Value.Role, []string{RoleProbe, RoleViewer}, "")
+	if !raw.Value.Role.given() {
+		c.fail(o, raw.Line, "has no role; it is %s or %s", RoleProbe, RoleViewer)
+	}
+	hashes := c.keys(o, []at[string]{{Line: raw.Line, Value: raw.Value.SHA256.Value}})
+	return appendKeys(nil, role, raw.Value.Name.Value, hashes)
+}

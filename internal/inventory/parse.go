@@ -15,15 +15,16 @@ import (
 // ParseYAML reads an inventory. The name stands for the file in errors, which
 // join a Problem for each thing that is wrong.
 func ParseYAML(name string, text []byte) (*Inventory, error) {
-	raw, err := bindYAML(name, text)
+	raw, err := bindYAML[rawInventory](name, text, "an inventory has at least probes and tests")
 	if err != nil {
 		return nil, err
 	}
 	return check(name, raw)
 }
 
-func bindYAML(name string, text []byte) (raw rawInventory, err error) {
-	b := &binder{problems: problems{file: name}, anchors: map[string]ast.Node{}}
+// bindYAML reads a file of the shape of T. least is what it holds at least.
+func bindYAML[T any](name string, text []byte, least string) (raw T, err error) {
+	b := &binder{problems: problems{file: name}, anchors: map[string]ast.Node{}, least: least}
 	root := b.parse(plainText(&b.problems, text))
 	if root == nil {
 		return raw, joined(&b.problems)
@@ -57,13 +58,13 @@ func (b *binder) resolveRoot(file *ast.File) (root ast.Node) {
 			continue
 		}
 		if root != nil {
-			b.add(lineOf(document.Body), "a second YAML document begins here; an inventory is one document")
+			b.add(lineOf(document.Body), "a second YAML document begins here; the file is one document")
 			return nil
 		}
 		root = document.Body
 	}
 	if root == nil {
-		b.add(1, "the file is empty; an inventory has at least probes and tests")
+		b.add(1, "the file is empty; %s", b.least)
 	}
 	return root
 }

@@ -1,0 +1,87 @@
+// Command ixpqos-server is all of IXPQos in one process: it takes results from
+// probes, stores them in the embedded database and shows them.
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+
+	"ixpqos/internal/access"
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/program"
+)
+
+var version = "dev"
+
+type commands struct {
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Inventory inventoryCommand `cmd:"" help:"Work with inventory files."`
+	Key       keyCommand       `cmd:"" help:"Work with keys."`
+
+	Version program.VersionFlag `help:"Print the version and end."`
+}
+
+type inventoryCommand struct {
+	Check  checkCommand  `cmd:"" help:"Say whether a file is a valid inventory, and what is wrong where."`
+	Schema schemaCommand `cmd:"" help:"Print the JSON Schema of inventory files, for editors."`
+}
+
+type checkCommand struct {
+	File string `arg:"" help:"Inventory in YAML, or a first version's probes.json."`
+}
+
+func (c checkCommand) Run() error {
+	inv, err := loadInventory(c.File)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s is valid: version %s, %d sites, %d links, %d probes, %d targets, %d tests\n",
+		c.File, inv.Version, len(inv.Sites), len(inv.Links), len(inv.Probes), len(inv.Targets), len(inv.Tests))
+	return nil
+}
+
+// loadInventory marks a file that can be read but not used as an error in what
+// was asked for.
+func loadInventory(path string) (*inventory.Inventory, error) {
+	inv, err := inventory.Load(path)
+	return inv, asUsage(err)
+}
+
+type schemaCommand struct{}
+
+func (schemaCommand) Run() error {
+	_, err := os.Stdout.Write(inventory.Schema())
+	return err
+}
+
+type keyCommand struct {
+	New newKeyCommand `cmd:"" help:"Make a key. It is printed once and kept nowhere."`
+}
+
+type newKeyCommand struct {
+	Name string `arg:"" help:"Name of the probe or viewer that the key is for."`
+	Role string `enum:"probe,viewer" default:"probe" help:"What the key is for: ${enum} (${default})."`
+}
+
+func (c newKeyCommand) Run() error {
+	if err := ippm.CheckName(c.Name); err != nil {
+		return program.Usage(fmt.Errorf("name %q %w", c.Name, err))
+	}
+	key, hash := access.NewKey()
+	where := "its probe's key_sha256 in the inventory"
+	if c.Role == inventory.RoleViewer {
+		where = "its viewer's key_sha256 in the inventory"
+	}
+	fmt.Printf("key:    %s\nsha256: %s\n\n"+
+		"Put the key into the key file of %s %q; it is shown only now.\n"+
+		"Put the sha256 into %s, or into the file of --keys:\n"+
+		"  - {role: %s, name: %q, sha256: %s}\n",
+		key, hex.EncodeToString(hash[:]), c.Role, c.Name, where, c.Role, c.Name, hex.EncodeToString(hash[:]))
+	return nil
+}
+
+func main() {
+	program.Main("ixpqos-server", "Takes the results of probes, stores them and shows them.", version, &commands{})
+}
