@@ -10,9 +10,8 @@ import (
 )
 
 // packFunction is the name of pack in SQL. Every column that the driver fetches
-// costs it several locks and allocations. Measured on 9,900 rows, fetching the
-// twenty columns of a result took longer than finding the row. Packed into one
-// value, all of them together cost as much as two.
+// costs it several locks and an allocation: the newest results of 9,900 series
+// took 58 ms column by column and 42 ms packed, on one connection.
 const packFunction = "ixpqos_pack"
 
 func init() {
