@@ -122,6 +122,8 @@ func (b *bench) add(t *testing.T, job Job) {
 	t.Helper()
 	if job.Run == nil {
 		job.Run = func(_ context.Context, start, _ time.Time) { b.runs <- start }
+	}
+	if job.Missed == nil {
 		// The fake clock may be ahead of a run that is about to return.
 		job.Missed = func(start, _ time.Time) { b.runs <- start }
 	}

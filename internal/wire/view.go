@@ -94,5 +94,5 @@ type Probe struct {
 	HeardAt   *time.Time `json:"heard_at" doc:"when it last reported; null where it never did" nullable:"true"`
 	AgeS      *float64   `json:"age_s" doc:"seconds since then" nullable:"true"`
 	Inventory *string    `json:"inventory" doc:"version of the inventory that it worked from" nullable:"true"`
-	Health    *Health    `json:"health" nullable:"true"`
+	Health    *Health    `json:"health,omitempty" doc:"what the probe says of itself; absent where it never reported"`
 }
