@@ -126,10 +126,22 @@ func TestQuantilesKeepTheirAccuracy(t *testing.T) {
 	slices.Sort(samples)
 	for _, q := range []float64{0, 0.5, 0.95, 0.99, 1} {
 		got, ok := d.Quantile(q)
-		want := samples[int(q*float64(len(samples)-1))]
+		want := samples[max(int(math.Ceil(q*float64(len(samples))))-1, 0)]
 		if !ok || math.Abs(got-want) > SketchAccuracy*want {
 			t.Errorf("quantile %v = %v, %v; want %v within %v", q, got, ok, want, SketchAccuracy)
 		}
+	}
+}
+
+func TestQuantilesOfFewSamplesAreNearestRanks(t *testing.T) {
+	d := delayOf(t, 500, 100, 300, 200, 400)
+	for q, want := range map[float64]float64{0: 100, 0.2: 100, 0.21: 200, 0.5: 300, 0.8: 400, 0.81: 500, 0.95: 500, 1: 500} {
+		if got, _ := d.Quantile(q); math.Abs(got-want) > SketchAccuracy*want {
+			t.Errorf("quantile %v = %v; want %v", q, got, want)
+		}
+	}
+	if got, _ := delayOf(t, 7).Quantile(0.01); got != 7 {
+		t.Errorf("quantile of one sample = %v", got)
 	}
 }
 

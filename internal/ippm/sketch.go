@@ -60,13 +60,19 @@ func (s Sketch) Count() int {
 	return int(s.dd.GetCount())
 }
 
-// Quantile gives the value below which the share q (0 to 1) of the samples
-// lies, with a relative error of SketchAccuracy; false where the sketch is empty.
+// Quantile gives the smallest sample that at least the share q (0 to 1) of the
+// samples does not exceed (the nearest rank), with a relative error of
+// SketchAccuracy; false where the sketch is empty. Of few samples a high
+// quantile is thus the largest, not one below it.
 func (s Sketch) Quantile(q float64) (us float64, ok bool) {
 	if s.dd == nil || s.dd.IsEmpty() {
 		return 0, false
 	}
-	us, err := s.dd.GetValueAtQuantile(q)
+	n := s.dd.GetCount()
+	rank := max(math.Ceil(q*n)-1, 0)
+	// The library takes the share of n-1 and rounds down: half a rank more keeps
+	// a rounding error from falling to the rank below.
+	us, err := s.dd.GetValueAtQuantile(min((rank+0.5)/max(n-1, 1), 1))
 	return us, err == nil
 }
 
