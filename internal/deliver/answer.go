@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -46,6 +47,17 @@ func (r reply) answer() (wire.Answer, error) {
 	}
 	a.Answer.Stored = *a.Stored
 	return a.Answer, nil
+}
+
+// refusesBatch tells whether the API says that it will never take the batch. It
+// says so in a problem document (RFC 9457): a 400 of anything else, such as a
+// proxy that was sent HTTP where it speaks HTTPS, is about the way there.
+func (r reply) refusesBatch() bool {
+	if r.status != http.StatusBadRequest && r.status != http.StatusUnprocessableEntity {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
+	return err == nil && kind == "application/problem+json"
 }
 
 // meaning tells a person what an answer that acknowledges nothing means and

@@ -170,13 +170,13 @@ func (u *Uploader) deliver(ctx context.Context, e Entry, body []byte) *failure {
 	if failed != nil {
 		return failed
 	}
-	switch got.status {
-	case http.StatusOK:
+	switch {
+	case got.status == http.StatusOK:
 		return u.accept(e, body, got)
-	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+	case got.refusesBatch():
 		u.refuse(e, got)
 		return nil
-	case http.StatusRequestEntityTooLarge:
+	case got.status == http.StatusRequestEntityTooLarge:
 		return u.split(e, body)
 	default:
 		return got.failure(u.what(), u.opts.Clock.Now())

@@ -84,6 +84,9 @@ func TestAnswers(t *testing.T) {
 		{204, ``, kept, "204 No Content"},
 		{301, ``, kept, "a redirect, which is not followed"},
 		{400, `{"title":"Bad Request"}`, aside, "400 Bad Request"},
+		{400, `<html>The plain HTTP request was sent to HTTPS port</html>`, kept, "400 Bad Request (not an answer of the API)"},
+		{400, `{"message":"Bad Request"}`, kept, "400 Bad Request (not an answer of the API)"},
+		{422, ``, kept, "422 Unprocessable Entity (not an answer of the API)"},
 		{401, ``, kept, "answered 401 Unauthorized (the key is not accepted): check --key-file"},
 		{403, ``, kept, "403 Forbidden (the key is not this probe's)"},
 		{404, ``, kept, "404 Not Found (the API is not there)"},
@@ -101,6 +104,9 @@ func TestAnswers(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d %.12s", tc.status, strings.TrimSpace(tc.body)), func(t *testing.T) {
 			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(tc.body, `{"title"`) {
+					w.Header().Set("Content-Type", "application/problem+json; charset=utf-8")
+				}
 				w.WriteHeader(tc.status)
 				_, _ = io.WriteString(w, tc.body)
 			})
@@ -132,7 +138,9 @@ func TestAnswers(t *testing.T) {
 
 func TestRefusedBatchKeepsTheAnswer(t *testing.T) {
 	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, "because"+strings.Repeat("!", 2*maxErrorBytes), http.StatusUnprocessableEntity)
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, "because"+strings.Repeat("!", 2*maxErrorBytes))
 	})
 	var log logged
 	s := openSpool(t, t.TempDir(), SpoolOptions{Log: log.logger()})
