@@ -23,7 +23,7 @@ type Round struct {
 	Length time.Duration
 	// Progress, where it is set, is called from many goroutines as pings of
 	// Pairs[pair] are sent and answered.
-	Progress func(pair, sent, received int)
+	Progress func(pair, sent, received int) `json:"-"`
 }
 
 // Measured is one pair's result. Err says why something could not be sent.
