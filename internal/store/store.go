@@ -34,6 +34,9 @@ type Writer interface {
 	// the report of its probe. The results were checked (ippm.Result.Check).
 	// Rejected names those that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
+	// PutPings stores results in the first version's form. One of the same
+	// source, target, family and time is written anew.
+	PutPings(ctx context.Context, pings []Ping) error
 }
 
 // Rejected is a result that was refused, and why.
@@ -54,6 +57,9 @@ type Reader interface {
 	// Reports is the newest batch of every probe, without results, of those
 	// whose intervals began at or before the given moment, ordered by probe.
 	Reports(ctx context.Context, at time.Time) ([]Report, error)
+	// LastPings are the newest pings of a source, one for each target and
+	// family, ordered by target and family.
+	LastPings(ctx context.Context, source string) ([]Ping, error)
 	// Ready is nil when the store can be read now.
 	Ready(ctx context.Context) error
 }
@@ -78,3 +84,20 @@ type Report struct {
 	ippm.Batch
 	StoredAt time.Time
 }
+
+// Ping is a result as the first version knew it: no counts, no interval, only
+// the moment at which it was received, or for which it was measured.
+type Ping struct {
+	Source, Target string
+	// Family is the first version's proto: 4 or 6.
+	Family uint8
+	At     time.Time
+	// Loss is the ratio, 0 to 1.
+	Loss float64
+	// RTT is nil where every ping was lost.
+	RTT *PingRTT
+}
+
+// PingRTT are round-trip times in milliseconds. Jitter is the first version's
+// word for their standard deviation.
+type PingRTT struct{ Min, Max, Avg, Jitter float64 }
