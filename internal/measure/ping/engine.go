@@ -20,6 +20,7 @@ const (
 	maxCount     = 10_000
 	maxSize      = 9_000
 	minSpacing   = time.Millisecond
+	maxTimeout   = time.Minute
 	maxPerSecond = 20_000
 )
 
@@ -158,6 +159,8 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("size %d is not %d to %d", t.Size, minSize(t), maxSize)
 	case t.Spacing < minSpacing:
 		return fmt.Errorf("spacing %v is below %v", t.Spacing, minSpacing)
+	case t.Timeout <= inventory.LossThreshold || t.Timeout > maxTimeout:
+		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, maxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
 	case float64(min(pairs, inventory.RoundBound))/t.Spacing.Seconds() > maxPerSecond:
