@@ -105,8 +105,9 @@ func (s Settings) currentPart(ctx context.Context, log *slog.Logger) (inventory.
 	}
 	kept, keptErr := loadConfig(s.configFile())
 	if keptErr != nil {
-		return part, errors.Join(err, keptErr)
+		return part, fmt.Errorf("%w; %w", err, keptErr)
 	}
+	log.Warn("going by the last good configuration", "file", s.configFile(), "because", err)
 	part, _, keptErr = wire.DecodeConfig(kept.Config)
 	return part, keptErr
 }
