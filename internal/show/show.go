@@ -51,14 +51,15 @@ func (v *Viewer) Register(api *access.API) {
 	api.Mux.Handle("GET /assets/", assets())
 }
 
-// filterInput are the query parameters that choose series.
-type filterInput struct {
+// FilterInput are the query parameters that choose series. It is exported because
+// huma passes over what is embedded and is not.
+type FilterInput struct {
 	Test   string `query:"test" doc:"only this test"`
 	Family uint8  `query:"family" enum:"4,6" doc:"only this address family"`
 	DSCP   string `query:"dscp" pattern:"^([0-9]|[1-5][0-9]|6[0-3])?$" doc:"only this DSCP, 0 to 63"`
 }
 
-func (f filterInput) filter() store.Filter {
+func (f FilterInput) filter() store.Filter {
 	filter := store.Filter{Test: f.Test, Family: f.Family}
 	var dscp uint8
 	if n, _ := fmt.Sscan(f.DSCP, &dscp); n == 1 {
@@ -68,7 +69,7 @@ func (f filterInput) filter() store.Filter {
 }
 
 type matrixInput struct {
-	filterInput
+	FilterInput
 	At time.Time `query:"at" doc:"the moment to show; now where absent"`
 }
 
@@ -89,7 +90,7 @@ func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput,
 type seriesInput struct {
 	Source string `path:"source" doc:"name of a probe"`
 	Target string `path:"target" doc:"name of a probe or target"`
-	filterInput
+	FilterInput
 	From  time.Time `query:"from" doc:"intervals that begin at or after this moment; 24 hours before until where absent"`
 	Until time.Time `query:"until" doc:"and before this one; now where absent"`
 }
