@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -43,7 +44,11 @@ func (v *Viewer) Register(api *access.API) {
 		return api.ForViewers(huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
 			Errors: append(errs, http.StatusServiceUnavailable)})
 	}
-	huma.Register(api, get("get-matrix", "/api/v2/matrix", "The newest result of every pair, test and family"), v.getMatrix)
+	matrix := get("get-matrix", "/api/v2/matrix", "The newest result of every pair, test and family")
+	matrix.Responses = map[string]*huma.Response{"200": {Content: map[string]*huma.MediaType{
+		"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Matrix](), true, "Matrix")},
+	}}}
+	huma.Register(api, matrix, v.getMatrix)
 	huma.Register(api, get("get-series", "/api/v2/pairs/{source}/{target}/series", "The results of one pair over time",
 		http.StatusNotFound, http.StatusUnprocessableEntity), v.getSeries)
 	huma.Register(api, get("get-probes", "/api/v2/probes", "All probes, when each was last heard and how it is"), v.getProbes)
@@ -73,7 +78,11 @@ type matrixInput struct {
 	At time.Time `query:"at" doc:"the moment to show; now where absent"`
 }
 
-type matrixOutput struct{ Body wire.Matrix }
+// matrixOutput is a wire.Matrix, already written: it is large.
+type matrixOutput struct {
+	ContentType string `header:"Content-Type" hidden:"true"`
+	Body        []byte
+}
 
 func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput, error) {
 	at := in.At
@@ -84,7 +93,11 @@ func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput,
 	if err != nil {
 		return nil, v.unavailable(err)
 	}
-	return &matrixOutput{Body: m}, nil
+	body, err := m.AppendJSON(make([]byte, 0, m.SizeHint()))
+	if err != nil {
+		return nil, fmt.Errorf("write the matrix: %w", err)
+	}
+	return &matrixOutput{ContentType: "application/json", Body: body}, nil
 }
 
 type seriesInput struct {
