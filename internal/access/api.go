@@ -42,6 +42,7 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	config.DocsPath = ""     // huma's page loads scripts from elsewhere
 	config.OpenAPIPath = ""  // served below: huma's own is built unguarded at the first request
 	config.SchemasPath = ""
+	config.AllowAdditionalPropertiesByDefault = true // unknown fields are ignored, so that old and new work together
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		schemeProbe:  {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a probe"},
 		schemeViewer: {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a viewer"},

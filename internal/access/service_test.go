@@ -89,7 +89,9 @@ type document struct {
 	Components struct {
 		SecuritySchemes map[string]struct{ Type, In, Name, Scheme string }
 		Schemas         map[string]struct {
-			Properties map[string]struct {
+			Required             []string
+			AdditionalProperties *bool
+			Properties           map[string]struct {
 				Type  any
 				Items struct{ Type any }
 			}
@@ -141,8 +143,27 @@ func TestOpenAPI(t *testing.T) {
 	if diff := cmp.Diff(want, security); diff != "" {
 		t.Errorf("operations and their keys (-want +got):\n%s", diff)
 	}
+	checkPosted(t, doc)
 	if families := doc.Components.Schemas["Test"].Properties["families"]; families.Items.Type != "integer" {
 		t.Errorf("families are described as %+v", families)
+	}
+}
+
+// checkPosted: nobody who goes by the document must think that a result needs
+// what is derived from it, or that a further field is an error.
+func checkPosted(t *testing.T, doc document) {
+	t.Helper()
+	for name, required := range map[string][]string{
+		"Batch":  {"probe", "inventory", "peers", "start", "health", "results"},
+		"Result": {"source", "target", "test", "kind", "family", "dscp", "start", "length_s", "sent", "received"},
+	} {
+		schema := doc.Components.Schemas[name]
+		if diff := cmp.Diff(required, schema.Required); diff != "" {
+			t.Errorf("a %s requires (-want +got):\n%s", name, diff)
+		}
+		if further := schema.AdditionalProperties; further != nil && !*further {
+			t.Errorf("a %s may have no further fields", name)
+		}
 	}
 }
 

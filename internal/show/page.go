@@ -36,7 +36,8 @@ const lossWarn, lossBad = 0, 0.05
 // page is the matrix and the probes for a person.
 func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	now := v.Now()
-	content := pageContent{At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
+	inv := v.Inventory()
+	content := pageContent{Exchange: inv.Exchange, Inventory: inv.Version, At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
 	status := http.StatusOK
 	matrix, err := v.matrix(r.Context(), store.Filter{}, now)
 	if err == nil {
@@ -45,10 +46,10 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		v.Log.Error("the store could not be read", "error", err)
 		status = http.StatusServiceUnavailable
+		content.Away = true
 		content.Banners = []string{"The store cannot be read now; the server's log says why."}
 	}
-	content.Exchange, content.Inventory = matrix.Exchange, matrix.Inventory
-	content.Tables = tables(v.Inventory(), matrix.Cells)
+	content.Tables = tables(inv, matrix.Cells)
 	content.Banners = append(content.Banners, troubles(content.Probes)...)
 	var body bytes.Buffer
 	if err := pageTemplate.Execute(&body, content); err != nil {
@@ -65,6 +66,7 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 
 type pageContent struct {
 	Exchange, Inventory, At string
+	Away                    bool // the store is
 	Banners                 []string
 	Tables                  []table
 	Probes                  wire.Probes

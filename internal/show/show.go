@@ -7,6 +7,7 @@
 package show
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,12 +28,18 @@ import (
 // maxSeries is the number of results that one answer holds.
 const maxSeries = 50_000
 
+// clockAhead is how far a probe's clock may be ahead of ours with it still being
+// heard: as far as package collect lets it report.
+const clockAhead = 5 * time.Minute
+
 // Viewer shows what a store holds.
 type Viewer struct {
 	Inventory func() *inventory.Inventory
 	Store     store.Reader
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	limit int // of results in one answer; maxSeries where it is 0
 
 	mu       sync.Mutex
 	expected expectation // of the newest inventory seen
@@ -60,12 +67,13 @@ func (v *Viewer) Register(api *access.API) {
 // huma passes over what is embedded and is not.
 type FilterInput struct {
 	Test   string `query:"test" doc:"only this test"`
-	Family uint8  `query:"family" enum:"4,6" doc:"only this address family"`
+	Family string `query:"family" enum:"4,6" doc:"only this address family"` // as a byte, huma would find no value in the enum
 	DSCP   string `query:"dscp" pattern:"^([0-9]|[1-5][0-9]|6[0-3])?$" doc:"only this DSCP, 0 to 63"`
 }
 
 func (f FilterInput) filter() store.Filter {
-	filter := store.Filter{Test: f.Test, Family: f.Family}
+	filter := store.Filter{Test: f.Test}
+	_, _ = fmt.Sscan(f.Family, &filter.Family) // it was checked, or is absent
 	var dscp uint8
 	if n, _ := fmt.Sscan(f.DSCP, &dscp); n == 1 {
 		filter.DSCP = &dscp
@@ -79,6 +87,15 @@ type matrixInput struct {
 }
 
 // matrixOutput is a wire.Matrix, already written: it is large.
+// writable refuses a moment that the answer could not name: JSON has years of
+// four digits, and in UTC an offset may lead out of them.
+func writable(name string, t time.Time) error {
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return huma.Error422UnprocessableEntity(name + " is beyond the years 0 to 9999")
+	}
+	return nil
+}
+
 type matrixOutput struct {
 	ContentType string `header:"Content-Type" hidden:"true"`
 	Body        []byte
@@ -88,6 +105,9 @@ func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput,
 	at := in.At
 	if at.IsZero() {
 		at = v.Now()
+	}
+	if err := writable("at", at); err != nil {
+		return nil, err
 	}
 	m, err := v.matrix(ctx, in.filter(), at)
 	if err != nil {
@@ -121,12 +141,15 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 	if from.IsZero() {
 		from = until.Add(-lookback)
 	}
+	if err := cmp.Or(writable("until", until), writable("from", from)); err != nil {
+		return nil, err
+	}
 	if from.After(until) {
 		return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("from (%s) is after until (%s)", from.Format(time.RFC3339), until.Format(time.RFC3339)))
 	}
 	out := wire.Series{Source: in.Source, Target: in.Target, From: from.UTC(), Until: until.UTC(), Results: []wire.Result{}, Complete: true}
 	err := v.Store.Range(ctx, in.Source, in.Target, in.filter(), from, until, func(r store.Stored) error {
-		if len(out.Results) == maxSeries {
+		if len(out.Results) == cmp.Or(v.limit, maxSeries) {
 			return errEnough
 		}
 		out.Results = append(out.Results, wire.Shown(r.Result, r.StoredAt))
@@ -146,7 +169,7 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 func (v *Viewer) knowsPair(source, target string) bool {
 	inv := v.Inventory()
 	_, ok := inv.Probe(source)
-	return ok && inv.Knows(target)
+	return ok && source != target && inv.Knows(target)
 }
 
 type probesOutput struct{ Body wire.Probes }
@@ -161,7 +184,7 @@ func (v *Viewer) getProbes(ctx context.Context, _ *struct{}) (*probesOutput, err
 
 func (v *Viewer) probes(ctx context.Context) (wire.Probes, error) {
 	inv, now := v.Inventory(), v.Now()
-	reports, err := v.reports(ctx, now)
+	reports, err := v.reports(ctx, now.Add(clockAhead))
 	if err != nil {
 		return wire.Probes{}, err
 	}

@@ -52,11 +52,11 @@ type Result struct {
 
 // Derived is what readers are told besides: it follows from the other fields.
 type Derived struct {
-	Lost      int        `json:"lost" doc:"lost_forward + lost_backward + lost_unplaced"`
-	LossRatio *float64   `json:"loss_ratio" doc:"lost / sent; null when nothing was sent" nullable:"true"`
-	RTTP50US  *float64   `json:"rtt_p50_us" doc:"microseconds; null without a reply" nullable:"true"`
-	RTTP95US  *float64   `json:"rtt_p95_us" doc:"microseconds; null without a reply" nullable:"true"`
-	RTTP99US  *float64   `json:"rtt_p99_us" doc:"microseconds; null without a reply" nullable:"true"`
+	Lost      int        `json:"lost" required:"false" doc:"lost_forward + lost_backward + lost_unplaced"`
+	LossRatio *float64   `json:"loss_ratio" required:"false" doc:"lost / sent; null when nothing was sent" nullable:"true"`
+	RTTP50US  *float64   `json:"rtt_p50_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
+	RTTP95US  *float64   `json:"rtt_p95_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
+	RTTP99US  *float64   `json:"rtt_p99_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
 	StoredAt  *time.Time `json:"stored_at,omitempty" doc:"when the result was stored"`
 }
 
