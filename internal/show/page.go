@@ -7,9 +7,11 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
+	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/store"
 	"ixpqos/internal/wire"
@@ -20,13 +22,14 @@ var web embed.FS
 
 var pageTemplate = template.Must(template.New("page.html").ParseFS(web, "web/page.html"))
 
-// assets serves the page's style and script.
-func assets() http.Handler {
-	files, err := fs.Sub(web, "web")
-	if err != nil {
-		panic(err) // the folder is embedded above
+// asset serves one of the page's files, by name: a file server would list them.
+func asset(w http.ResponseWriter, r *http.Request) {
+	name := path.Join("web/assets", r.PathValue("name"))
+	if _, err := fs.Stat(web, name); err != nil {
+		access.WriteProblem(w, http.StatusNotFound, "the page has no such file")
+		return
 	}
-	return http.StripPrefix("/assets/", http.FileServerFS(files))
+	http.ServeFileFS(w, r, web, name)
 }
 
 // lossWarn and lossBad are the loss ratios from which a cell is coloured. They

@@ -121,6 +121,11 @@ func TestPageMayLoadNothingFromElsewhere(t *testing.T) {
 			t.Errorf("%s: %d, %s", path, got.StatusCode, got.Header.Get("Content-Type"))
 		}
 	}
+	for _, path := range []string{"assets/", "assets/none", "assets/..", "assets/%2e%2e%2fpage.html"} {
+		if got := s.get(t, "/"+path); got.StatusCode == http.StatusOK && got.body != page.body {
+			t.Errorf("%s gives %d: %.60s", path, got.StatusCode, got.body)
+		}
+	}
 	if strings.Contains(page.body, "style=") || strings.Contains(page.body, "://") {
 		t.Error("the page has what its policy forbids")
 	}

@@ -60,7 +60,7 @@ func (v *Viewer) Register(api *access.API) {
 		http.StatusNotFound, http.StatusUnprocessableEntity), v.getSeries)
 	huma.Register(api, get("get-probes", "/api/v2/probes", "All probes, when each was last heard and how it is"), v.getProbes)
 	api.Mux.Handle("GET /{$}", api.Page(http.HandlerFunc(v.page)))
-	api.Mux.Handle("GET /assets/", assets())
+	api.Mux.HandleFunc("GET /assets/{name}", asset)
 }
 
 // FilterInput are the query parameters that choose series. It is exported because
