@@ -2,6 +2,7 @@ package ping
 
 import (
 	"errors"
+	"fmt"
 	"syscall"
 	"time"
 
@@ -85,11 +86,14 @@ func (t *tally) onRefused(seq int, err error) {
 	}
 }
 
+// errTooSlow is why pings did not go out that nobody refused.
+var errTooSlow = errors.New("this host was too busy to send them in time: give it less to do, or the test more spacing")
+
 func (t *tally) sendError() error {
 	if t.refusal != nil {
-		return t.refusal
+		return fmt.Errorf("the kernel refused: %w", t.refusal)
 	}
-	return syscall.EACCES // the one refusal that pro-bing does not report
+	return errTooSlow
 }
 
 // outcome closes the books. A ping without a reply is lost once it waited

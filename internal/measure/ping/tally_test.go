@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 	"time"
@@ -119,8 +120,11 @@ func TestRefusedPingsAreNotSent(t *testing.T) {
 	if want := (ippm.Counts{Sent: 2, Unplaced: 2, Refused: 2}); got.Counts != want {
 		t.Errorf("counts = %+v; want %+v", got.Counts, want)
 	}
-	if books.sendError() != syscall.ENOBUFS {
+	if !errors.Is(books.sendError(), syscall.ENOBUFS) {
 		t.Errorf("the reason is %v", books.sendError())
+	}
+	if err := newTally(4).sendError(); err != errTooSlow {
+		t.Errorf("where the kernel refused nothing the reason is %v", err)
 	}
 	if got := newTally(4).outcome(at(0), false); got.Counts != (ippm.Counts{Refused: 4}) {
 		t.Errorf("a run that sent nothing has %+v", got.Counts)
