@@ -54,13 +54,7 @@ tests:
 
 	for _, pair := range [][2]string{{"p1", "p2"}, {"p2", "p1"}} {
 		for _, test := range []string{"steady", "new"} {
-			results, err := x.series(pair[0], pair[1], test)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := gaps(results, every); err != nil {
-				t.Error(err)
-			}
+			x.noGaps(pair[0], pair[1], test, every)
 		}
 	}
 	for _, p := range running {

@@ -132,11 +132,11 @@ func once(t *testing.T, x *exchange, p *member) {
 	fromServer := p.runArgs("once")[1:]
 	fromFile := []string{"once", "--name", p.Name, "--inventory", x.inventory}
 
-	got := p.probe(append(fromServer, "--target", "p2")...)
+	got := p.probe(t, append(fromServer, "--target", "p2")...)
 	if got.status != 0 || errors.Join(contains(got.out, "TARGET"), contains(got.out, "198.18.0.2"), contains(got.out, "2001:db8::2"), contains(got.out, "0 %")) != nil {
 		t.Errorf("status %d: %s%s", got.status, got.out, got.errOut)
 	}
-	got = p.probe(append(fromFile, "--target", "p2", "--count", "2", "--json")...)
+	got = p.probe(t, append(fromFile, "--target", "p2", "--count", "2", "--json")...)
 	lines := strings.Split(strings.TrimSpace(got.out), "\n")
 	if got.status != 0 || len(lines) != 2 {
 		t.Fatalf("status %d: %s%s", got.status, got.out, got.errOut)
@@ -148,17 +148,17 @@ func once(t *testing.T, x *exchange, p *member) {
 		}
 	}
 	for _, args := range [][]string{fromServer, append(fromFile, "--json")} {
-		if got := p.probe(args...); got.status != 1 || contains(got.out, "gone") != nil || contains(got.out, "p2") != nil {
+		if got := p.probe(t, args...); got.status != 1 || contains(got.out, "gone") != nil || contains(got.out, "p2") != nil {
 			t.Errorf("with a target that does not answer: status %d: %s%s", got.status, got.out, got.errOut)
 		}
 	}
-	if got := p.probe("once", "--target", "198.18.0.2", "--count", "1", "--state", t.TempDir()); got.status != 0 || contains(got.out, "198.18.0.2") != nil {
+	if got := p.probe(t, "once", "--target", "198.18.0.2", "--count", "1", "--state", t.TempDir()); got.status != 0 || contains(got.out, "198.18.0.2") != nil {
 		t.Errorf("an address alone: status %d: %s%s", got.status, got.out, got.errOut)
 	}
 }
 
 func check(t *testing.T, x *exchange, p *member) {
-	got := p.probe(p.runArgs("check")[1:]...)
+	got := p.probe(t, p.runArgs("check")[1:]...)
 	lines := checked(t, got)
 	for _, what := range []string{"ICMP sockets", "clock", "API", "configuration", "state folder", "address IPv4", "address IPv6", "ARP settings", "test ping"} {
 		// Whether something keeps the clock is the machine's affair.
@@ -170,11 +170,11 @@ func check(t *testing.T, x *exchange, p *member) {
 	other, _ := makeKey(t, "stranger", "probe")
 	write(t, wrongKey, other)
 	args := append(p.runArgs("check")[1:], "--key-file", wrongKey)
-	if got := p.probe(args...); got.status != 1 || checked(t, got)["configuration"] || !checked(t, got)["API"] {
+	if got := p.probe(t, args...); got.status != 1 || checked(t, got)["configuration"] || !checked(t, got)["API"] {
 		t.Errorf("with a wrong key: status %d: %s%s", got.status, got.out, got.errOut)
 	}
 	// p2's configuration on p1's host.
-	if got := p.probe("check", "--name", "p2", "--inventory", x.inventory); got.status != 1 || checked(t, got)["address IPv4"] {
+	if got := p.probe(t, "check", "--name", "p2", "--inventory", x.inventory); got.status != 1 || checked(t, got)["address IPv4"] {
 		t.Errorf("on another host: status %d: %s%s", got.status, got.out, got.errOut)
 	}
 }
