@@ -162,6 +162,7 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
 		if err != nil {
+			ctx.SetHeader("WWW-Authenticate", HeaderKey)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
 		}
@@ -178,6 +179,7 @@ func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
 		if err := a.Gate.CanRead(r); err != nil {
+			ctx.SetHeader("WWW-Authenticate", basicChallenge)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
 		}
@@ -186,11 +188,14 @@ func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	return op
 }
 
+// basicChallenge asks a browser for a viewer's key (RFC 7617).
+const basicChallenge = `Basic realm="IXPQos: the password is a viewer's key", charset="UTF-8"`
+
 // Page guards a page: a browser without a viewer's key is asked for it.
 func (a *API) Page(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.Gate.CanRead(r); err != nil {
-			w.Header().Set("WWW-Authenticate", `Basic realm="IXPQos: the password is a viewer's key", charset="UTF-8"`)
+			w.Header().Set("WWW-Authenticate", basicChallenge)
 			WriteProblem(w, http.StatusUnauthorized, err.Error())
 			return
 		}

@@ -175,6 +175,28 @@ func TestTheLastGoodConfigurationSurvives(t *testing.T) {
 	}
 }
 
+// TestAConfigurationThatCannotBeKeptIsTriedAgain blocks the state folder once.
+func TestAConfigurationThatCannotBeKeptIsTriedAgain(t *testing.T) {
+	s := settings(t, newServer(t, configOf(t, testPart("v1"))).URL)
+	p, _ := newPuller(t, s)
+	if err := os.Mkdir(s.configFile(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p.pull(t.Context())
+		if !strings.Contains(p.troubles(), "could not be kept for the next start") {
+			t.Errorf("troubles: %q", p.troubles())
+		}
+	}
+	if err := os.Remove(s.configFile()); err != nil {
+		t.Fatal(err)
+	}
+	p.pull(t.Context())
+	if kept, err := loadConfig(s.configFile()); err != nil || len(kept.Config) == 0 || p.troubles() != "" {
+		t.Errorf("kept %+v, %v; troubles %q", kept, err, p.troubles())
+	}
+}
+
 func TestABrokenLastConfigurationIsNoEnd(t *testing.T) {
 	s := settings(t, "http://127.0.0.1:1")
 	if err := os.WriteFile(s.configFile(), []byte(`{"etag":`), 0o600); err != nil {
@@ -257,10 +279,11 @@ func TestOnceChoosesTargets(t *testing.T) {
 		"by name":        {[]string{"p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"by address":     {[]string{"127.0.0.2"}, []inventory.Pair{pair("p2", "127.0.0.2", 4)}, ""},
 		"not configured": {[]string{"127.0.0.9", "::1"}, []inventory.Pair{pair("127.0.0.9", "127.0.0.9", 4), pair("::1", "::1", 6)}, ""},
+		"one of two":     {[]string{"p 9", "p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"no such thing":  {[]string{"p 9"}, nil, `target "p 9" is neither a name of the configuration nor an address`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := OnceSettings{Targets: c.targets}.pairs(t.Context(), part, part.Tests[0])
+			got, _, err := OnceSettings{Targets: c.targets}.pairs(t.Context(), part, part.Tests[0])
 			if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 				t.Fatalf("error %v; want %q", err, c.says)
 			}

@@ -118,7 +118,9 @@ func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
 		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery), Offset: schedule.Spread(aliveEvery, r.name),
 		Run: func(ctx context.Context, _, _ time.Time) {
 			part := r.part.Load()
-			if part == nil || r.now().Sub(time.Unix(0, r.last.Load())) < aliveEvery/2 {
+			quiet := r.now().Sub(time.Unix(0, r.last.Load())) >= aliveEvery/2
+			// What waits says as much when it arrives, and must not be pushed out by it.
+			if part == nil || !quiet || r.spool.Stats().Waiting > 0 {
 				return
 			}
 			if err := r.alive(ctx, *part); err != nil {

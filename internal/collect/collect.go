@@ -106,10 +106,12 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	case err != nil:
 		return nil, huma.Error400BadRequest(err.Error())
 	}
+	posted := len(batch.Results) + len(rejected)
 	if err := c.checkBatch(&batch, access.ProbeOf(ctx)); err != nil {
+		c.Metrics.Rejected(posted)
+		c.Log.Warn("a batch was refused", "probe", access.ProbeOf(ctx), "results", posted, "because", err)
 		return nil, err
 	}
-	posted := len(batch.Results) + len(rejected)
 	batch.Results, index, rejected = c.screen(batch, index, rejected)
 	answer, err := c.put(ctx, batch, index, rejected)
 	if err != nil {
@@ -126,6 +128,8 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 	switch {
 	case batch.Probe != probe:
 		return huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot report as %.80q", probe, batch.Probe))
+	case !c.knowsProbe(probe):
+		return huma.Error403Forbidden(fmt.Sprintf("probe %q is not in the inventory", probe))
 	case batch.Start.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)):
 		return huma.Error422UnprocessableEntity("start is missing or no time of a measurement")
 	case batch.Start.Sub(c.Now()) > maxAhead:
@@ -142,6 +146,11 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		health.Troubles[i] = clip(trouble, maxTroubleBytes)
 	}
 	return nil
+}
+
+func (c *Collector) knowsProbe(name string) bool {
+	_, ok := c.Inventory().Probe(name)
+	return ok
 }
 
 func clip(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }

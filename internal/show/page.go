@@ -13,6 +13,7 @@ import (
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 	"ixpqos/internal/wire"
 )
@@ -165,7 +166,7 @@ func newPageCell(c wire.Cell) pageCell {
 	case c.RTTP50US == nil:
 		out.Text = "late"
 	default:
-		out.Text = microseconds(*c.RTTP50US)
+		out.Text = ippm.DelayText(*c.RTTP50US)
 	}
 	if c.State == wire.StateFresh {
 		out.Class = lossClass(c.LossRatio)
@@ -193,7 +194,7 @@ func describe(c wire.Cell) string {
 	parts := []string{fmt.Sprintf("%d sent, %d received, %d late, %d lost", *c.Sent, *c.Received, *c.Late, *c.Lost)}
 	if c.RTTP50US != nil {
 		parts = append(parts, fmt.Sprintf("RTT min %s, median %s, p95 %s, max %s",
-			microseconds(*c.RTTMinUS), microseconds(*c.RTTP50US), microseconds(*c.RTTP95US), microseconds(*c.RTTMaxUS)))
+			ippm.DelayText(*c.RTTMinUS), ippm.DelayText(*c.RTTP50US), ippm.DelayText(*c.RTTP95US), ippm.DelayText(*c.RTTMaxUS)))
 	}
 	parts = append(parts, fmt.Sprintf("interval from %s for %s", c.Start.Format("15:04:05 UTC"), shortDuration(time.Duration(*c.LengthS*float64(time.Second)))))
 	switch c.State {
@@ -231,16 +232,6 @@ func percent(ratio float64) string {
 		return fmt.Sprintf("%.1f %%", ratio*100)
 	}
 	return fmt.Sprintf("%.0f %%", ratio*100)
-}
-
-func microseconds(us float64) string {
-	switch {
-	case us < 1000:
-		return fmt.Sprintf("%.0f µs", us)
-	case us < 100_000:
-		return fmt.Sprintf("%.2f ms", us/1000)
-	}
-	return fmt.Sprintf("%.0f ms", us/1000)
 }
 
 // shortDuration is a duration without the zeros that String writes.

@@ -25,6 +25,9 @@ import (
 	"ixpqos/internal/wire"
 )
 
+// defaultSpan is the time that a series covers where nothing else is asked for.
+const defaultSpan = 24 * time.Hour
+
 // maxSeries is the number of results that one answer holds.
 const maxSeries = 50_000
 
@@ -139,7 +142,7 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 		until = v.Now()
 	}
 	if from.IsZero() {
-		from = until.Add(-lookback)
+		from = until.Add(-defaultSpan)
 	}
 	if err := cmp.Or(writable("until", until), writable("from", from)); err != nil {
 		return nil, err

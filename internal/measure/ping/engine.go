@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,7 +96,10 @@ func (e *Engine) apply(part inventory.Part, scheduler *schedule.Scheduler, emit 
 
 // forget ends the troubles of tests that are no more.
 func (e *Engine) forget(part inventory.Part) {
-	for name := range e.troubled {
+	e.mu.Lock()
+	names := slices.Collect(maps.Keys(e.troubled))
+	e.mu.Unlock()
+	for _, name := range names {
 		if _, ok := testOf(part, name); !ok {
 			e.tell(name, "")
 		}
@@ -141,7 +146,7 @@ func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
 		return schedule.Timetable{}, err
 	}
 	timetable, err := t.Timetable()
-	if err == nil && timetable.Shortest() <= t.RoundTime(pairs) {
+	if err == nil && timetable.Shortest() < t.RoundTime(pairs)+inventory.MinSlack {
 		err = fmt.Errorf("a round over %d pairs takes %v and does not fit its interval of %v", pairs, t.RoundTime(pairs), timetable.Shortest())
 	}
 	return timetable, err
@@ -214,6 +219,9 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 func (e *Engine) tell(test, sentence string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if _, ok := testOf(e.part, test); !ok {
+		sentence = "" // its last round ended after the test was taken away
+	}
 	if sentence == "" && !e.troubled[test] {
 		return
 	}

@@ -122,6 +122,29 @@ func partOfTwo(test inventory.Test) inventory.Part {
 		Peers:     []inventory.Peer{{Name: "p2", Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.2"}}}}}
 }
 
+// TestTroublesWhileTheConfigurationChanges is for the race detector: rounds tell
+// of trouble at any moment.
+func TestTroublesWhileTheConfigurationChanges(t *testing.T) {
+	e, tr := newTestEngine(clockwork.NewFakeClock())
+	part := inventory.Part{Tests: []inventory.Test{every("a", time.Minute), every("b", time.Minute)}}
+	e.part = part
+	var rounds sync.WaitGroup
+	for _, name := range []string{"a", "b", "gone"} {
+		rounds.Go(func() {
+			for range 1000 {
+				e.tell(name, "trouble")
+			}
+		})
+	}
+	for range 1000 {
+		e.forget(part)
+	}
+	rounds.Wait()
+	if tr.now["test a"] == "" || tr.now["test gone"] != "" {
+		t.Errorf("troubles are %v", tr.now)
+	}
+}
+
 // TestARoundThatIsCutShortIsKept ends the context in the middle of a round, as
 // SIGTERM does: what is known by then goes to the spool.
 func TestARoundThatIsCutShortIsKept(t *testing.T) {

@@ -126,7 +126,7 @@ func (p pinger) ping(ctx context.Context, from, to *net.IPAddr, t *tally) error 
 	pro.Timeout = time.Duration(p.test.Count)*p.test.Spacing + p.test.Timeout
 	pro.RecordRtts, pro.RecordTTLs = false, false
 	pro.OnSend = func(pkt *probing.Packet) { t.onSend(pkt.Seq, t.now()); p.tell(t) }
-	pro.OnSendError = func(pkt *probing.Packet, err error) { t.onRefused(pkt.Seq, err) }
+	pro.OnSendError = func(_ *probing.Packet, err error) { t.onRefused(err) }
 	pro.OnRecv = func(pkt *probing.Packet) { t.onReply(pkt.Seq, pkt.Rtt, t.now()); p.tell(t) }
 	pro.OnDuplicateRecv = func(pkt *probing.Packet) { t.onDuplicate(pkt.Seq) }
 	if err := pro.RunWithContext(ctx); err != nil {
