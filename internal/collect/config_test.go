@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"ixpqos/internal/access"
 	"ixpqos/internal/wire"
 )
 
@@ -37,6 +38,7 @@ func TestConfig(t *testing.T) {
 func TestConfigIsForItsProbeAlone(t *testing.T) {
 	s := serve(t)
 	s.config(t, "key-1", "?probe=p2").isProblem(t, http.StatusForbidden, `this key is probe "p1"'s: it cannot get the configuration of "p2"`)
+	s.post(t, `{"probe":"gone","start":"2026-03-01T12:00:00Z"}`, access.HeaderKey, "key-gone").isProblem(t, http.StatusForbidden, `probe "gone" is not in the inventory`)
 	s.config(t, "key-gone", "").isProblem(t, http.StatusForbidden, `probe "gone" is not in the inventory`)
 	if got := s.config(t, "key-1", ""); got.StatusCode != http.StatusOK { // the name may be left out
 		t.Errorf("%d: %s", got.StatusCode, got.body)

@@ -527,6 +527,34 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// TestRefusalsAreTrouble: a probe whose batches are all refused delivers, and
+// must not seem well.
+func TestRefusalsAreTrouble(t *testing.T) {
+	refusing := true
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !refusing {
+			writeAnswer(w, wire.Answer{Stored: 1})
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, `{"detail":"the clock is ahead"}`)
+	})
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	u := newUploader(t, s, srv.URL)
+	mustAppend(t, s, batch(0))
+	mustDrain(t, u)
+	if got := u.Trouble(); !strings.Contains(got, "results are set aside") || !strings.Contains(got, "the clock is ahead") {
+		t.Errorf("trouble is %q", got)
+	}
+	refusing = false
+	mustAppend(t, s, batch(1))
+	mustDrain(t, u)
+	if got := u.Trouble(); got != "" {
+		t.Errorf("trouble stays: %q", got)
+	}
+}
+
 func TestTroubleAndLog(t *testing.T) {
 	var log logged
 	clock := newStepClock()

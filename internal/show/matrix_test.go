@@ -169,6 +169,23 @@ func TestAgeOfACell(t *testing.T) {
 	}
 }
 
+// TestALongTestIsNotForgotten has a test that runs once a day: its result is
+// there until four of its intervals have gone by.
+func TestALongTestIsNotForgotten(t *testing.T) {
+	s := serve(t, strings.Replace(exchange, "every: 10s", "every: 24h", 1))
+	r := storetest.NewResult(storetest.Pair("p1", "p2"), 0, 0, 200)
+	r.Length = 24 * time.Hour
+	acquainted(t, s, r)
+	for after, want := range map[time.Duration]string{
+		25 * time.Hour: wire.StateFresh, 73 * time.Hour: wire.StateStale, 97 * time.Hour: wire.StateNone,
+	} {
+		s.now = r.Start.Add(after)
+		if got := cell(t, s.matrix(t, ""), "p1", "p2"); got.State != want {
+			t.Errorf("after %v the cell is %s; want %s", after, got.State, want)
+		}
+	}
+}
+
 func TestMatrixOfThePast(t *testing.T) {
 	s := serve(t, exchange)
 	pair := storetest.Pair("p1", "p2")
