@@ -10,7 +10,7 @@ import (
 )
 
 func TestFiguresOfSamples(t *testing.T) {
-	s := samples{"a": {4, 1, 3, 2}, "b": {8, 4, 6, 8}}
+	s := samples{"a": {4, 1, 3, 2}, "b": {8, 2, 6, 4}}
 	for name, c := range map[string]struct {
 		value func(samples) float64
 		want  float64
@@ -19,7 +19,7 @@ func TestFiguresOfSamples(t *testing.T) {
 		"p95":     {quantile("a", 0.95), 4},
 		"highest": {highest("a"), 4},
 		"mean":    {mean("a"), 2.5},
-		"share":   {share("a", "b"), 25},
+		"share":   {share("a", "b"), 50},
 	} {
 		if got := c.value(s); got != c.want {
 			t.Errorf("%s is %v, want %v", name, got, c.want)

@@ -88,14 +88,8 @@ func mean(name string) func(samples) float64 {
 	}
 }
 
-// share is the median, in percent, of what each sample is of the other one
-// that was taken next to it: what the machine did besides meets both alike.
+// share is the mean of one in percent of the mean of another that was taken in
+// turns with it: what the machine did besides meets both alike.
 func share(of, whole string) func(samples) float64 {
-	return func(s samples) float64 {
-		shares := make([]float64, min(len(s[of]), len(s[whole])))
-		for i := range shares {
-			shares[i] = 100 * s[of][i] / s[whole][i]
-		}
-		return quantile("", 0.5)(samples{"": shares})
-	}
+	return func(s samples) float64 { return 100 * mean(of)(s) / mean(whole)(s) }
 }
