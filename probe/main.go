@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -43,6 +44,14 @@ type runCommand struct {
 	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" help:"Most bytes that the spool holds; the oldest batches go first (1 GiB)."`
 }
 
+// Validate is asked by the command line's parser.
+func (c runCommand) Validate() error {
+	if c.SpoolBytes < 0 {
+		return fmt.Errorf("--spool-bytes is %d: the most bytes that the spool holds", c.SpoolBytes)
+	}
+	return nil
+}
+
 func (c runCommand) Run(ctx context.Context, log *slog.Logger) error {
 	s := c.agent()
 	s.SpoolBytes = c.SpoolBytes
@@ -66,6 +75,17 @@ type onceCommand struct {
 	Size    int           `help:"Bytes of the IP packet, instead of the test's."`
 	DSCP    *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
 	JSON    bool          `name:"json" help:"Print results as lines of JSON."`
+}
+
+// Validate is asked by the command line's parser.
+func (c onceCommand) Validate() error {
+	switch {
+	case c.Count < 0 || c.Spacing < 0 || c.Size < 0:
+		return errors.New("--count, --spacing and --size are more than 0")
+	case c.DSCP != nil && *c.DSCP > 63:
+		return fmt.Errorf("--dscp is %d: 0 to 63", *c.DSCP)
+	}
+	return nil
 }
 
 func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {

@@ -33,20 +33,13 @@ type checkCommand struct {
 }
 
 func (c checkCommand) Run() error {
-	inv, err := loadInventory(c.File)
+	inv, err := inventory.Load(c.File)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%s is valid: version %s, %d sites, %d links, %d probes, %d targets, %d tests\n",
 		c.File, inv.Version, len(inv.Sites), len(inv.Links), len(inv.Probes), len(inv.Targets), len(inv.Tests))
 	return nil
-}
-
-// loadInventory marks a file that can be read but not used as an error in what
-// was asked for.
-func loadInventory(path string) (*inventory.Inventory, error) {
-	inv, err := inventory.Load(path)
-	return inv, asUsage(err)
 }
 
 type schemaCommand struct{}

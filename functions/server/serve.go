@@ -48,7 +48,26 @@ type serveCommand struct {
 	MaxResults int           `env:"IXPQOS_MAX_RESULTS" default:"10000" help:"Most results of a posted batch (${default})."`
 }
 
+// Validate is asked by the command line's parser.
+func (c serveCommand) Validate() error {
+	switch {
+	case c.Retention <= 0:
+		return fmt.Errorf("--retention is %v: how long results are kept, such as 336h", c.Retention)
+	case c.MaxBody <= 0 || c.MaxResults <= 0:
+		return errors.New("--max-body and --max-results are limits: more than 0")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	return nil
+}
+
 func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
+	// From here on a reload that comes early waits until the files are watched.
+	hups := []chan os.Signal{make(chan os.Signal, 1), make(chan os.Signal, 1)}
+	for _, hup := range hups {
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+	}
 	config, err := c.open()
 	if err != nil {
 		return err
@@ -80,9 +99,14 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
-		return server.Shutdown(drain)
+		if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
+			return server.Close() // a reader that is this slow asks again
+		} else if err != nil {
+			return err
+		}
+		return nil
 	})
-	group.Go(func() error { config.watch(ctx, metrics, log); return nil })
+	group.Go(func() error { config.watch(ctx, hups, metrics, log); return nil })
 	group.Go(func() error { return c.prune(ctx, store, log) })
 	return group.Wait()
 }
@@ -94,29 +118,17 @@ type configuration struct {
 }
 
 func (c serveCommand) open() (configuration, error) {
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return configuration{}, program.Usage(errors.New("--tls-cert and --tls-key go together"))
-	}
 	file, err := inventory.Open(c.Inventory)
 	if err != nil {
-		return configuration{}, asUsage(err)
+		return configuration{}, err
 	}
 	config := configuration{inventory: file}
 	if c.Keys != "" {
 		if config.keys, err = inventory.OpenKeys(c.Keys); err != nil {
-			return configuration{}, asUsage(err)
+			return configuration{}, err
 		}
 	}
 	return config, nil
-}
-
-// asUsage marks what is wrong in a file, but not that it cannot be read, as an
-// error in what was asked for.
-func asUsage(err error) error {
-	if errors.As(err, new(inventory.Problem)) {
-		return program.Usage(err)
-	}
-	return err
 }
 
 func (c serveCommand) listen() (net.Listener, error) {
@@ -158,19 +170,16 @@ func (c serveCommand) serve(server *http.Server, listener net.Listener) error {
 }
 
 // watch takes up changed files until the context ends.
-func (f configuration) watch(ctx context.Context, metrics *access.Metrics, log *slog.Logger) {
+func (f configuration) watch(ctx context.Context, hups []chan os.Signal, metrics *access.Metrics, log *slog.Logger) {
 	var files sync.WaitGroup
-	files.Go(func() { watch(ctx, f.inventory, "inventory", metrics, log) })
+	files.Go(func() { watch(ctx, f.inventory, "inventory", hups[0], metrics, log) })
 	if f.keys != nil {
-		files.Go(func() { watch(ctx, f.keys, "keys", metrics, log) })
+		files.Go(func() { watch(ctx, f.keys, "keys", hups[1], metrics, log) })
 	}
 	files.Wait()
 }
 
-func watch[T any](ctx context.Context, file *inventory.Watched[T], what string, metrics *access.Metrics, log *slog.Logger) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+func watch[T any](ctx context.Context, file *inventory.Watched[T], what string, hup <-chan os.Signal, metrics *access.Metrics, log *slog.Logger) {
 	metrics.FileValid(what, true) // the server does not start without
 	file.Watch(ctx, pollFiles, hup, func(changed bool, err error) {
 		metrics.FileValid(what, err == nil)

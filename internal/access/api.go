@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	schemeViewer = "viewerKey"
 	schemeBasic  = "viewerBasic"
 )
+
+// viewerSecurity is what needs the key of a viewer, one way or the other.
+var viewerSecurity = []map[string][]string{{schemeViewer: {}}, {schemeBasic: {}}}
 
 // API is an HTTP API in the making: operations are registered on it, pages and
 // other plain handlers on its Mux; Handler serves them all.
@@ -38,6 +42,7 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	config.DocsPath = ""     // huma's page loads scripts from elsewhere
 	config.OpenAPIPath = ""  // served below: huma's own is built unguarded at the first request
 	config.SchemasPath = ""
+	config.AllowAdditionalPropertiesByDefault = true // unknown fields are ignored, so that old and new work together
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		schemeProbe:  {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a probe"},
 		schemeViewer: {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a viewer"},
@@ -55,6 +60,7 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(body) // an error here is the client's going away
 	})
+	a.describe("/healthz", "Whether the process runs", nil)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, "ok") })
 	return a
 }
@@ -65,6 +71,7 @@ const readyTimeout = 3 * time.Second
 // ServeReady makes /readyz answer 200 while all checks pass, and 503 with the
 // sentence of the first that does not.
 func (a *API) ServeReady(checks ...func(context.Context) error) {
+	a.describe("/readyz", "Whether requests can be served now", nil, http.StatusServiceUnavailable)
 	a.Mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
@@ -78,6 +85,16 @@ func (a *API) ServeReady(checks ...func(context.Context) error) {
 	})
 }
 
+// describe puts a plain handler of the Mux into the OpenAPI document.
+func (a *API) describe(path, summary string, security []map[string][]string, errs ...int) {
+	responses := map[string]*huma.Response{}
+	for _, status := range append(errs, http.StatusOK) {
+		responses[strconv.Itoa(status)] = &huma.Response{Description: http.StatusText(status)}
+	}
+	a.OpenAPI().AddOperation(&huma.Operation{OperationID: "get-" + path[1:], Method: http.MethodGet, Path: path, Summary: summary,
+		Security: security, Responses: responses})
+}
+
 func writeStatus(w http.ResponseWriter, status string) {
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, "{\"status\":%q}\n", status)
@@ -88,7 +105,11 @@ func writeStatus(w http.ResponseWriter, status string) {
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if what := recover(); what != nil && what != http.ErrAbortHandler {
+			switch what := recover(); what {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(what) // net/http then breaks the connection off: what was sent is not all
+			default:
 				a.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", what, "stack", string(debug.Stack()))
 				WriteProblem(w, http.StatusInternalServerError, "this is a defect of the server; its log says more")
 			}
@@ -141,6 +162,7 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
 		if err != nil {
+			ctx.SetHeader("WWW-Authenticate", HeaderKey)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
 		}
@@ -152,11 +174,12 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 // ForViewers guards an operation: it needs the key of a viewer, unless
 // everybody may read.
 func (a *API) ForViewers(op huma.Operation) huma.Operation {
-	op.Security = []map[string][]string{{schemeViewer: {}}, {schemeBasic: {}}}
+	op.Security = viewerSecurity
 	op.Errors = append(op.Errors, http.StatusUnauthorized)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
 		if err := a.Gate.CanRead(r); err != nil {
+			ctx.SetHeader("WWW-Authenticate", basicChallenge)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
 		}
@@ -165,11 +188,14 @@ func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	return op
 }
 
+// basicChallenge asks a browser for a viewer's key (RFC 7617).
+const basicChallenge = `Basic realm="IXPQos: the password is a viewer's key", charset="UTF-8"`
+
 // Page guards a page: a browser without a viewer's key is asked for it.
 func (a *API) Page(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.Gate.CanRead(r); err != nil {
-			w.Header().Set("WWW-Authenticate", `Basic realm="IXPQos: the password is a viewer's key", charset="UTF-8"`)
+			w.Header().Set("WWW-Authenticate", basicChallenge)
 			WriteProblem(w, http.StatusUnauthorized, err.Error())
 			return
 		}

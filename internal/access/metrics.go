@@ -1,6 +1,8 @@
 package access
 
 import (
+	"net/http"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -46,5 +48,6 @@ func (m *Metrics) FileValid(file string, valid bool) {
 
 // ServeMetrics serves /metrics to viewers.
 func (a *API) ServeMetrics(m *Metrics) {
+	a.describe("/metrics", "What the service tells of itself to Prometheus", viewerSecurity, http.StatusUnauthorized)
 	a.Mux.Handle("GET /metrics", a.Page(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})))
 }

@@ -55,7 +55,7 @@ func Once(ctx context.Context, s OnceSettings, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return false, err
 	}
-	pairs, err := s.pairs(ctx, part, test)
+	pairs, unknown, err := s.pairs(ctx, part, test)
 	if err != nil {
 		return false, err
 	}
@@ -74,7 +74,10 @@ func Once(ctx context.Context, s OnceSettings, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return false, err
 	}
-	answered = !slices.ContainsFunc(measured, func(m ping.Measured) bool { return m.Received+m.Late == 0 })
+	answered = unknown == nil && !slices.ContainsFunc(measured, func(m ping.Measured) bool { return m.Received+m.Late == 0 })
+	for _, err := range unknown {
+		log.Error(err.Error())
+	}
 	if s.JSON {
 		return answered, printMeasured(json.NewEncoder(out), measured)
 	}
@@ -105,8 +108,9 @@ func (s Settings) currentPart(ctx context.Context, log *slog.Logger) (inventory.
 	}
 	kept, keptErr := loadConfig(s.configFile())
 	if keptErr != nil {
-		return part, errors.Join(err, keptErr)
+		return part, fmt.Errorf("%w; %w", err, keptErr)
 	}
+	log.Warn("going by the last good configuration", "file", s.configFile(), "because", err)
 	part, _, keptErr = wire.DecodeConfig(kept.Config)
 	return part, keptErr
 }
@@ -154,26 +158,29 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	return test, nil
 }
 
-func (s OnceSettings) pairs(ctx context.Context, part inventory.Part, test inventory.Test) ([]inventory.Pair, error) {
+// pairs are what to measure, and an error for every target that means nothing;
+// err says that nothing is left.
+func (s OnceSettings) pairs(ctx context.Context, part inventory.Part, test inventory.Test) (pairs []inventory.Pair, unknown []error, err error) {
 	known := part.Pairs(test)
 	if len(s.Targets) == 0 {
 		if len(known) == 0 {
-			return nil, errors.New("the configuration has no target for this probe")
+			return nil, nil, errors.New("the configuration has no target for this probe")
 		}
-		return known, nil
+		return known, nil, nil
 	}
-	var pairs []inventory.Pair
 	for _, target := range s.Targets {
 		found := pairsOf(known, target)
 		if len(found) == 0 {
-			var err error
 			if found, err = resolve(ctx, target); err != nil {
-				return nil, err
+				unknown = append(unknown, err)
 			}
 		}
 		pairs = append(pairs, found...)
 	}
-	return pairs, nil
+	if len(pairs) == 0 {
+		return nil, nil, errors.Join(unknown...)
+	}
+	return pairs, unknown, nil
 }
 
 func pairsOf(known []inventory.Pair, target string) []inventory.Pair {
@@ -257,20 +264,9 @@ func delays(d ippm.Delay) string {
 	p95, _ := d.Quantile(0.95)
 	var cells []string
 	for _, us := range []float64{d.Min, median, p95, d.Max, d.StdDev()} {
-		cells = append(cells, humanDelay(us))
+		cells = append(cells, ippm.DelayText(us))
 	}
 	return strings.Join(cells, "\t")
-}
-
-// humanDelay is a delay with three digits or so.
-func humanDelay(us float64) string {
-	switch {
-	case us < 1000:
-		return fmt.Sprintf("%.0f µs", us)
-	case us < 100_000:
-		return fmt.Sprintf("%.2f ms", us/1000)
-	}
-	return fmt.Sprintf("%.0f ms", us/1000)
 }
 
 // progress is one line that says how far a round is and renews itself.

@@ -63,7 +63,11 @@ func (p *puller) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return p.take(ctx, s)
+	if err := p.take(ctx, s.Config); err != nil {
+		return err
+	}
+	p.etag = s.ETag
+	return nil
 }
 
 func loadConfig(file string) (saved, error) {
@@ -96,7 +100,7 @@ func (p *puller) renew(ctx context.Context) error {
 		return err
 	}
 	s := saved{ETag: etag, Config: body}
-	if err := p.take(ctx, s); err != nil {
+	if err := p.take(ctx, s.Config); err != nil {
 		return err
 	}
 	text, err := json.Marshal(s)
@@ -106,12 +110,13 @@ func (p *puller) renew(ctx context.Context) error {
 	if err := deliver.WriteDurably(filepath.Dir(p.file), filepath.Base(p.file), text); err != nil {
 		return fmt.Errorf("the configuration is in use but could not be kept for the next start: %w", err)
 	}
+	p.etag = etag // until here, the server is asked for all of it again
 	return nil
 }
 
 // take hands a configuration to the engine and tells the server that it is known.
-func (p *puller) take(ctx context.Context, s saved) error {
-	part, unknown, err := wire.DecodeConfig(s.Config)
+func (p *puller) take(ctx context.Context, config []byte) error {
+	part, unknown, err := wire.DecodeConfig(config)
 	if err != nil {
 		return err
 	}
@@ -120,10 +125,12 @@ func (p *puller) take(ctx context.Context, s saved) error {
 	}
 	p.board.set("configuration keys", unknown)
 	p.board.set("test kinds", unknownKinds(part))
-	p.etag = s.ETag
 	offer(ctx, p.parts, part)
 	p.log.Info("configuration taken up", "inventory", part.Inventory, "peers", len(part.Peers), "tests", len(part.Tests))
-	return p.taken(ctx, part)
+	if err := p.taken(ctx, part); err != nil {
+		p.log.Error("the server could not be told that the configuration is known", "error", err)
+	}
+	return nil
 }
 
 func unknownKinds(part inventory.Part) string {

@@ -66,6 +66,7 @@ func (b *board) list() (troubles []string, missed int) {
 // reporter puts batches into the spool, with the probe's health.
 type reporter struct {
 	*board
+	name     string
 	version  string
 	started  time.Time
 	spool    *deliver.Spool
@@ -76,7 +77,7 @@ type reporter struct {
 }
 
 func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
-	r := &reporter{version: s.Version, started: now(), spool: spool, uploader: uploader, now: now}
+	r := &reporter{name: s.Name, version: s.Version, started: now(), spool: spool, uploader: uploader, now: now}
 	r.board = newBoard(func(subject, sentence string) {
 		if sentence == "" {
 			log.Info("trouble is over", "subject", subject)
@@ -114,10 +115,12 @@ func (r *reporter) alive(ctx context.Context, part inventory.Part) error {
 // run says that the probe is there whenever nothing else did for a while.
 func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
 	return schedule.Run(ctx, clockwork.NewRealClock(), log, schedule.Job{
-		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery),
+		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery), Offset: schedule.Spread(aliveEvery, r.name),
 		Run: func(ctx context.Context, _, _ time.Time) {
 			part := r.part.Load()
-			if part == nil || r.now().Sub(time.Unix(0, r.last.Load())) < aliveEvery/2 {
+			quiet := r.now().Sub(time.Unix(0, r.last.Load())) >= aliveEvery/2
+			// What waits says as much when it arrives, and must not be pushed out by it.
+			if part == nil || !quiet || r.spool.Stats().Waiting > 0 {
 				return
 			}
 			if err := r.alive(ctx, *part); err != nil {

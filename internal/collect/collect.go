@@ -36,12 +36,17 @@ const (
 	DefaultMaxResults = 10_000
 )
 
+// bodyTimeout is how long a body may take to arrive. Huma's own 5 s are too few
+// for a full batch on a thin line, which would be sent again for ever.
+const bodyTimeout = time.Minute
+
 // maxAhead is how far ahead of the server's clock an interval may begin.
 const maxAhead = 5 * time.Minute
 
 // What is kept of a probe's own words.
 const (
 	maxPeers        = 10_000
+	maxVersionBytes = 100
 	maxTroubles     = 20
 	maxTroubleBytes = 1_000
 )
@@ -72,6 +77,7 @@ func (c *Collector) Register(api *access.API) {
 		}},
 		SkipValidateBody: true,
 		MaxBodyBytes:     c.MaxBody + 1, // huma refuses from its limit on, not from beyond it
+		BodyReadTimeout:  bodyTimeout,
 		Errors: []int{http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
 			http.StatusUnprocessableEntity, http.StatusServiceUnavailable},
 	}), c.postResults)
@@ -100,10 +106,12 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	case err != nil:
 		return nil, huma.Error400BadRequest(err.Error())
 	}
+	posted := len(batch.Results) + len(rejected)
 	if err := c.checkBatch(&batch, access.ProbeOf(ctx)); err != nil {
+		c.Metrics.Rejected(posted)
+		c.Log.Warn("a batch was refused", "probe", access.ProbeOf(ctx), "results", posted, "because", err)
 		return nil, err
 	}
-	posted := len(batch.Results) + len(rejected)
 	batch.Results, index, rejected = c.screen(batch, index, rejected)
 	answer, err := c.put(ctx, batch, index, rejected)
 	if err != nil {
@@ -119,7 +127,9 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 	switch {
 	case batch.Probe != probe:
-		return huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot report as %q", probe, batch.Probe))
+		return huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot report as %.80q", probe, batch.Probe))
+	case !c.knowsProbe(probe):
+		return huma.Error403Forbidden(fmt.Sprintf("probe %q is not in the inventory", probe))
 	case batch.Start.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)):
 		return huma.Error422UnprocessableEntity("start is missing or no time of a measurement")
 	case batch.Start.Sub(c.Now()) > maxAhead:
@@ -128,13 +138,22 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
 	}
 	batch.Peers = slices.DeleteFunc(batch.Peers, func(name string) bool { return ippm.CheckName(name) != nil })
+	batch.Inventory = clip(batch.Inventory, maxVersionBytes)
 	health := &batch.Health
+	health.Version = clip(health.Version, maxVersionBytes)
 	health.Troubles = health.Troubles[:min(len(health.Troubles), maxTroubles)]
 	for i, trouble := range health.Troubles {
-		health.Troubles[i] = strings.ToValidUTF8(trouble[:min(len(trouble), maxTroubleBytes)], "")
+		health.Troubles[i] = clip(trouble, maxTroubleBytes)
 	}
 	return nil
 }
+
+func (c *Collector) knowsProbe(name string) bool {
+	_, ok := c.Inventory().Probe(name)
+	return ok
+}
+
+func clip(s string, most int) string { return strings.ToValidUTF8(s[:min(len(s), most)], "") }
 
 func (c *Collector) ahead(start time.Time) string {
 	return fmt.Sprintf("start %s is %v ahead of the server's clock: check the clocks",
@@ -224,7 +243,7 @@ type configOutput struct {
 func (c *Collector) getConfig(ctx context.Context, in *configInput) (*configOutput, error) {
 	probe := access.ProbeOf(ctx)
 	if in.Probe != "" && in.Probe != probe {
-		return nil, huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot get the configuration of %q", probe, in.Probe))
+		return nil, huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot get the configuration of %.80q", probe, in.Probe))
 	}
 	part, ok := c.Inventory().Part(probe)
 	if !ok {
@@ -237,8 +256,20 @@ func (c *Collector) getConfig(ctx context.Context, in *configInput) (*configOutp
 	}
 	hash := sha256.Sum256(body)
 	etag := `"` + hex.EncodeToString(hash[:8]) + `"`
-	if in.IfNoneMatch == etag {
+	if matches(in.IfNoneMatch, etag) {
 		return &configOutput{Status: http.StatusNotModified, ETag: etag}, nil
 	}
 	return &configOutput{Status: http.StatusOK, ETag: etag, Body: &config}, nil
+}
+
+// matches tells whether If-None-Match names the ETag (RFC 9110, section 13.1.2):
+// a list, compared weakly, since a proxy that compresses makes an ETag weak.
+func matches(ifNoneMatch, etag string) bool {
+	for candidate := range strings.SplitSeq(ifNoneMatch, ",") {
+		candidate = strings.TrimSpace(candidate)
+		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == etag {
+			return true
+		}
+	}
+	return false
 }

@@ -53,9 +53,10 @@ func (r reply) answer() (wire.Answer, error) {
 // says so in a problem document (RFC 9457): a 400 of anything else, such as a
 // proxy that was sent HTTP where it speaks HTTPS, is about the way there.
 func (r reply) refusesBatch() bool {
-	if r.status != http.StatusBadRequest && r.status != http.StatusUnprocessableEntity {
-		return false
-	}
+	return (r.status == http.StatusBadRequest || r.status == http.StatusUnprocessableEntity) && r.isProblem()
+}
+
+func (r reply) isProblem() bool {
 	kind, _, err := mime.ParseMediaType(r.header.Get("Content-Type"))
 	return err == nil && kind == "application/problem+json"
 }

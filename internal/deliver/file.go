@@ -98,11 +98,7 @@ func WriteDurably(folder, name string, content []byte) error {
 		os.Remove(temp)
 		return err
 	}
-	if err := syncFolder(folder); err != nil {
-		os.Remove(path)
-		return err
-	}
-	return nil
+	return syncFolder(folder)
 }
 
 func writeSynced(path string, content []byte) error {

@@ -253,7 +253,11 @@ func (s *Spool) write(name string, content []byte) error {
 	if s.closed {
 		return errors.New("the spool is closed")
 	}
-	if err := WriteDurably(s.dir, name, content); isFull(err) {
+	err := WriteDurably(s.dir, name, content)
+	if err != nil {
+		os.Remove(filepath.Join(s.dir, name)) // it may stand there, but not safely
+	}
+	if isFull(err) {
 		return err
 	} else if err != nil {
 		return fmt.Errorf("%w: check the disk, and that the folder is the probe's own", err)

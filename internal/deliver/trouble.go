@@ -23,6 +23,8 @@ type trouble struct {
 	mu       sync.Mutex
 	current  failure
 	failures int // in a row
+	// refused is what the server said of the last batch, where it refused it for good.
+	refused string
 }
 
 func (t *trouble) fail(f failure) {
@@ -44,8 +46,18 @@ func (t *trouble) end() {
 	t.current, t.failures = failure{}, 0
 }
 
+// refuse remembers why a batch was refused, until one is not (empty).
+func (t *trouble) refuse(sentence string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused = sentence
+}
+
 func (t *trouble) sentence() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.current.sentence == "" {
+		return t.refused
+	}
 	return t.current.sentence
 }

@@ -114,8 +114,8 @@ func newPauses() *backoff.ExponentialBackOff {
 	return b
 }
 
-// Trouble is a sentence for the probe's health while uploads fail, and empty
-// while all is well. It may be called from any goroutine.
+// Trouble is a sentence for the probe's health while uploads fail or the server
+// refuses what it is sent, and empty while all is well. It may be called from any goroutine.
 func (u *Uploader) Trouble() string { return u.trouble.sentence() }
 
 // Run delivers until ctx ends and then returns nil at once: what is not
@@ -177,7 +177,7 @@ func (u *Uploader) deliver(ctx context.Context, e Entry, body []byte) *failure {
 		u.refuse(e, got)
 		return nil
 	case got.status == http.StatusRequestEntityTooLarge:
-		return u.split(e, body)
+		return u.split(e, body, got)
 	default:
 		return got.failure(u.what(), u.opts.Clock.Now())
 	}
@@ -192,6 +192,7 @@ func (u *Uploader) accept(e Entry, body []byte, got reply) *failure {
 		return &failure{kind: "answer", retryAfter: got.retryAfter(u.opts.Clock.Now()),
 			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does (%v): check the server's address and what stands before it", u.what(), err)}
 	}
+	u.trouble.refuse("")
 	if len(answer.Rejected) == 0 || u.keepRejected(e, body, answer.Rejected) {
 		u.remove(e)
 	}
@@ -249,7 +250,9 @@ func rejectedFile(body []byte, rejected []wire.Rejected) ([]byte, error) {
 // refuse sets aside a batch that the server will never take, and beside it what
 // the server said.
 func (u *Uploader) refuse(e Entry, got reply) {
-	u.spool.setAside(e, fmt.Sprintf("%s answered %s: %.*q", u.what(), got.title(), maxQuoted, got.body))
+	reason := fmt.Sprintf("%s answered %s: %.*q", u.what(), got.title(), maxQuoted, got.body)
+	u.spool.setAside(e, reason)
+	u.trouble.refuse("results are set aside: " + reason)
 	said := fmt.Appendf(nil, "%s answered %s\n\n%s\n", u.what(), got.title(), got.body)
 	if err := u.spool.saveAside(stem(e.Name)+".answer.txt", said); err != nil {
 		u.opts.Log.Error("the server's answer cannot be kept", "error", err)
@@ -257,8 +260,12 @@ func (u *Uploader) refuse(e Entry, got reply) {
 }
 
 // split makes two batches of one that is too large for the server.
-func (u *Uploader) split(e Entry, body []byte) *failure {
+func (u *Uploader) split(e Entry, body []byte, got reply) *failure {
 	first, second, err := split(body)
+	if err != nil && !got.isProblem() {
+		// Something before the API is narrower than the API itself.
+		return &failure{kind: "413", sentence: fmt.Sprintf("results wait: %s answered %s, and %v: raise the limit of what stands before the server (nginx: client_max_body_size)", u.what(), got.title(), err)}
+	}
 	if err != nil {
 		u.spool.setAside(e, fmt.Sprintf("%s answered that it is too large, and %v: raise the server's limit", u.what(), err))
 		return nil

@@ -92,7 +92,8 @@ func TestAnswers(t *testing.T) {
 		{404, ``, kept, "404 Not Found (the API is not there)"},
 		{405, ``, kept, "405 Method Not Allowed"},
 		{408, ``, kept, "408 Request Timeout"},
-		{413, ``, aside, "it cannot be split: all its results are of one test"},
+		{413, `{"title":"Too Large"}`, aside, "it cannot be split: all its results are of one test"},
+		{413, `<html>nginx</html>`, kept, "raise the limit of what stands before the server"},
 		{418, strings.Repeat("x", 2*maxErrorBytes), kept, "418"},
 		{422, `{"title":"all rejected"}`, aside, "422 Unprocessable Entity"},
 		{429, ``, kept, "429 Too Many Requests"},
@@ -523,6 +524,34 @@ func TestRetryAfter(t *testing.T) {
 				t.Errorf("a pause of %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestRefusalsAreTrouble: a probe whose batches are all refused delivers, and
+// must not seem well.
+func TestRefusalsAreTrouble(t *testing.T) {
+	refusing := true
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if !refusing {
+			writeAnswer(w, wire.Answer{Stored: 1})
+			return
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, `{"detail":"the clock is ahead"}`)
+	})
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	u := newUploader(t, s, srv.URL)
+	mustAppend(t, s, batch(0))
+	mustDrain(t, u)
+	if got := u.Trouble(); !strings.Contains(got, "results are set aside") || !strings.Contains(got, "the clock is ahead") {
+		t.Errorf("trouble is %q", got)
+	}
+	refusing = false
+	mustAppend(t, s, batch(1))
+	mustDrain(t, u)
+	if got := u.Trouble(); got != "" {
+		t.Errorf("trouble stays: %q", got)
 	}
 }
 

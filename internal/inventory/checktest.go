@@ -182,7 +182,7 @@ func (c *checker) rounds(plans []planned) {
 
 func (c *checker) round(test Test, plan planned, most load) {
 	took, shortest := test.RoundTime(most.pairs), plan.timetable.Shortest()
-	if took >= shortest {
+	if took+MinSlack > shortest {
 		c.add(plan.line, "test %q: a round takes up to %v (probe %q, %d pairs), but the shortest interval is %v; run it less often, or lower count, spacing or timeout",
 			test.Name, took, most.probe, most.pairs, shortest)
 	}

@@ -124,6 +124,10 @@ const (
 // RoundBound is the number of pairs that a round measures side by side.
 const RoundBound = 256
 
+// MinSlack is what an interval is longer than the round in it, at least: timers
+// and hosts are not exact, and probes begin at different moments.
+const MinSlack = 200 * time.Millisecond
+
 // RoundTime is the longest that a round over so many pairs takes.
 func (t Test) RoundTime(pairs int) time.Duration {
 	waves := (pairs + RoundBound - 1) / RoundBound
@@ -235,15 +239,6 @@ func (inv *Inventory) Probe(name string) (Probe, bool) {
 		return Probe{}, false
 	}
 	return inv.Probes[i], true
-}
-
-// Test is the test of that name.
-func (inv *Inventory) Test(name string) (Test, bool) {
-	i := slices.IndexFunc(inv.Tests, func(t Test) bool { return t.Name == name })
-	if i < 0 {
-		return Test{}, false
-	}
-	return inv.Tests[i], true
 }
 
 // Knows tells whether a probe or target has that name.

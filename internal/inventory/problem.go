@@ -24,6 +24,10 @@ func (p Problem) Error() string {
 	return fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Message)
 }
 
+// Usage marks the problem as one in what a person asked for, not in the doing
+// of it: programs end with another status.
+func (Problem) Usage() {}
+
 // problems collects what is wrong in one file.
 type problems struct {
 	file  string

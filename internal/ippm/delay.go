@@ -98,3 +98,14 @@ func (d Delay) check(what string) error {
 	}
 	return nil
 }
+
+// DelayText is a delay in microseconds as a person reads it.
+func DelayText(us float64) string {
+	switch {
+	case us < 1000:
+		return fmt.Sprintf("%.0f µs", us)
+	case us < 100_000:
+		return fmt.Sprintf("%.2f ms", us/1000)
+	}
+	return fmt.Sprintf("%.0f ms", us/1000)
+}

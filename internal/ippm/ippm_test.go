@@ -201,6 +201,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"length is 25h0m0s":                                   func(r *Result) { r.Length = 25 * time.Hour },
 		"no time of a measurement":                            func(r *Result) { r.Start = time.Time{} },
 		"lost_backward is -1; it cannot be negative":          func(r *Result) { r.Backward, r.Forward = -1, 1 },
+		"received is 281474976710657; it is at most":          func(r *Result) { r.Received = 1<<48 + 1 },
 		"sent is 4, but received 3, late 0 and lost 0 make 3": func(r *Result) { r.Sent = 4 },
 		"3 round-trip times for 2 received packets":           func(r *Result) { r.Sent, r.Received = 2, 2 },
 		"rtt_min_us is -1":                                    func(r *Result) { r.RTT.Min = -1 },
@@ -247,6 +248,30 @@ func TestSketchComesBackAsItWas(t *testing.T) {
 	}
 }
 
+// TestBrokenSketchIsRefused: the library drops errors within a store.
+func TestBrokenSketchIsRefused(t *testing.T) {
+	good := delayOf(t, 0, 1, 12.5, 900, 1e6).Sketch.Encode()
+	for name, b := range map[string][]byte{
+		"one byte":              {0xff},
+		"an unknown flag":       {0x01},
+		"an unknown encoding":   append([]byte{0xfd}, good...),
+		"bins without a number": {0x05},
+		"fewer bins than said":  {0x05, 0x03, 0x02, 0x02},
+		"no bins":               {0x05, 0x00},
+		"no zeros":              {0x04, 0x00},
+		"rubbish behind":        append(good[:len(good):len(good)], 0xff),
+	} {
+		if s, err := DecodeSketch(b); err == nil || s.Count() != 0 {
+			t.Errorf("%s: %d samples, %v", name, s.Count(), err)
+		}
+	}
+	for n := 1; n < len(good); n++ {
+		if s, err := DecodeSketch(good[:n]); err == nil && s.Count() == 5 {
+			t.Errorf("%d of %d bytes give all samples", n, len(good))
+		}
+	}
+}
+
 // FuzzDecodeSketch sends any bytes: they may be refused, but what is accepted
 // counts whole samples and gives finite quantiles, in bounded memory.
 func FuzzDecodeSketch(f *testing.F) {
@@ -265,7 +290,7 @@ func FuzzDecodeSketch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s.Count() < 0 {
+		if s.Count() < 0 || s.Count() == 0 && len(b) > 0 {
 			t.Fatalf("%d samples", s.Count())
 		}
 		if us, ok := s.Quantile(0.5); ok && (math.IsNaN(us) || math.IsInf(us, 0)) {

@@ -9,6 +9,10 @@ import (
 // MaxInterval is the longest interval that one result may cover.
 const MaxInterval = 24 * time.Hour
 
+// maxCount is more than any interval holds, and so little that sums of counts
+// never wrap around.
+const maxCount = 1 << 48
+
 // Series names what results over time belong together: one test of one ordered
 // pair in one address family (4 or 6) with one DSCP (0 to 63).
 type Series struct {
@@ -78,6 +82,9 @@ func (c Counts) check() error {
 	} {
 		if n.value < 0 {
 			return fmt.Errorf("%s is %d; it cannot be negative", n.name, n.value)
+		}
+		if n.value > maxCount {
+			return fmt.Errorf("%s is %d; it is at most %d", n.name, n.value, maxCount)
 		}
 	}
 	if c.Sent != c.Received+c.Late+c.Lost() {

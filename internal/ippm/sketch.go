@@ -106,8 +106,8 @@ func (s Sketch) Encode() []byte {
 }
 
 // DecodeSketch reads what Encode wrote. The bytes may come from anywhere: what
-// is cut, negative, not finite, fractional or out of range is an error, and
-// memory stays bounded.
+// is cut, empty of samples, negative, not finite, fractional or out of range is
+// an error, and memory stays bounded.
 func DecodeSketch(b []byte) (Sketch, error) {
 	if len(b) == 0 {
 		return Sketch{}, nil
@@ -121,6 +121,9 @@ func DecodeSketch(b []byte) (Sketch, error) {
 	}
 	if err := errors.Join(positive.err, negative.err, checkCount(dd.GetZeroCount()), checkCount(dd.GetCount())); err != nil {
 		return Sketch{}, fmt.Errorf("sketch: %w", err)
+	}
+	if dd.GetCount() == 0 {
+		return Sketch{}, errors.New("sketch: it has no samples")
 	}
 	// The checks are done: the plain stores below them behave as any other.
 	return Sketch{ddsketch.NewDDSketch(sketchMapping, &positive.CollapsingLowestDenseStore,
@@ -165,6 +168,12 @@ func (c *checkedStore) AddWithCount(index int, count float64) {
 
 func (c *checkedStore) Add(index int) { c.AddWithCount(index, 1) }
 
+// DecodeAndMergeWith keeps its error: the library's caller drops it, and would
+// go on in the middle of what could not be read.
 func (c *checkedStore) DecodeAndMergeWith(b *[]byte, mode encoding.SubFlag) error {
-	return store.DecodeAndMergeWith(c, b, mode)
+	err := store.DecodeAndMergeWith(c, b, mode)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return err
 }

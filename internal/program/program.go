@@ -31,10 +31,13 @@ type VersionFlag = kong.VersionFlag
 // ErrSaid ends a program with StatusFailed when all has been said already.
 var ErrSaid = errors.New("failed")
 
-// usageError is an error in what was asked for.
+// usageError is an error in what was asked for. Other packages mark theirs by
+// the same method, Usage.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+func (usageError) Usage() {}
 
 // Usage marks an error that is one in what was asked for: StatusUsage.
 func Usage(err error) error { return usageError{err} }
@@ -63,7 +66,7 @@ func status(name string, err error) int {
 	if !errors.Is(err, ErrSaid) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 	}
-	if errors.As(err, new(usageError)) {
+	if errors.As(err, new(interface{ Usage() })) {
 		return StatusUsage
 	}
 	return StatusFailed

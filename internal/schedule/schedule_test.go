@@ -261,7 +261,7 @@ func TestAClockThatStepsNeverStallsAJob(t *testing.T) {
 			fired := make(chan struct{})
 			s.fired = func() { fired <- struct{}{} }
 			b := &bench{Scheduler: s, clock: clock.FakeClock, runs: make(chan time.Time, 100)}
-			b.add(t, Job{Name: "ping", Timetable: MustEvery(10 * time.Second), Offset: 2 * time.Second})
+			b.add(t, Job{Name: "ping", Timetable: MustEvery(10 * time.Second), Offset: 2 * time.Second, Missed: func(_, _ time.Time) {}})
 			seen := map[time.Time]bool{}
 			b.advance(t, 5, fired)
 			collect(t, b.runs, seen, 4)

@@ -23,9 +23,12 @@ const stopTimeout = 4 * time.Second
 // set for.
 const earliness = 200 * time.Millisecond
 
-// recentIntervals is how many intervals back a job remembers having run, so
-// that a clock that steps back a little never makes a job repeat one.
-const recentIntervals = 64
+// repeatWindow is how far back a clock may step and still be believed to have
+// been right before: a job then waits for an interval that it has not had. A
+// clock that steps back further had been ahead, and what was measured by it
+// named times that the server refuses as the future (it takes five minutes):
+// the job goes on at once, and nothing that is stored repeats.
+const repeatWindow = 10 * time.Minute
 
 // Job is what runs once in each interval of its timetable, Offset after its
 // beginning. Run is given the interval and a context that ends with the job.
@@ -34,8 +37,9 @@ type Job struct {
 	Timetable Timetable
 	Offset    time.Duration
 	Run       func(ctx context.Context, start, end time.Time)
-	// Missed is called, where it is set, for an interval in which the job could
-	// not run because the run before had not ended.
+	// Missed is called, where it is set, for an interval in which the job did not
+	// run: the run before had not ended, or the clock stepped back and the job
+	// had that interval already.
 	Missed func(start, end time.Time)
 }
 
@@ -120,10 +124,9 @@ type runner struct {
 	clock   clockwork.Clock
 	log     *slog.Logger
 	added   time.Time
-	begun   atomic.Bool
 	running atomic.Bool
 	mu      sync.Mutex
-	recent  []time.Time
+	last    time.Time // the interval that ran last; zero before the first
 }
 
 func (r *runner) run(ctx context.Context) {
@@ -131,35 +134,42 @@ func (r *runner) run(ctx context.Context) {
 	start, end := r.job.Timetable.Interval(now.Add(earliness - r.job.Offset))
 	// When the job was added, as the wall clock has it now: it may have stepped.
 	added := now.Add(-now.Sub(r.added))
-	if !r.begun.Load() && start.Before(added) || !r.first(start) {
+	fresh, repeated := r.judge(start, added)
+	switch {
+	case repeated:
+		r.miss(start, end, "the clock stepped back and the job had this interval already")
 		return
-	}
-	r.begun.Store(true)
-	if !r.running.CompareAndSwap(false, true) {
-		r.log.Warn("a job is still busy with the interval before; this one is missed", "job", r.job.Name, "interval", start)
-		if r.job.Missed != nil {
-			r.job.Missed(start, end)
-		}
+	case !fresh:
+		return
+	case !r.running.CompareAndSwap(false, true):
+		r.miss(start, end, "the job is still busy with the interval before")
 		return
 	}
 	defer r.running.Store(false)
 	r.job.Run(ctx, start, end)
 }
 
-// first tells whether the interval is new to the job, and remembers it.
-func (r *runner) first(start time.Time) bool {
+// judge tells whether the job may have the interval: it is fresh when the job
+// was there at its beginning, and repeated when the job had it, or a later one,
+// a little while ago. A fresh one is remembered.
+func (r *runner) judge(start, added time.Time) (fresh, repeated bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range r.recent {
-		if t.Equal(start) {
-			return false
-		}
+	switch behind := r.last.Sub(start); {
+	case r.last.IsZero() && start.Before(added):
+		return false, false
+	case !r.last.IsZero() && behind >= 0 && behind <= repeatWindow:
+		return false, true
 	}
-	r.recent = append(r.recent, start)
-	if len(r.recent) > recentIntervals {
-		r.recent = r.recent[1:]
+	r.last = start
+	return true, false
+}
+
+func (r *runner) miss(start, end time.Time, why string) {
+	r.log.Warn("an interval is missed", "job", r.job.Name, "interval", start, "because", why)
+	if r.job.Missed != nil {
+		r.job.Missed(start, end)
 	}
-	return true
 }
 
 // grid is the timetable as gocron wants it.

@@ -6,12 +6,18 @@ import (
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
+	"ixpqos/internal/schedule"
 	"ixpqos/internal/store"
 	"ixpqos/internal/wire"
 )
 
-// lookback is how far back the newest result of a pair is looked for.
-const lookback = 24 * time.Hour
+// minLookback is how far back the newest result of a pair is looked for at
+// least, and lookbackIntervals how many intervals of the longest test: a pair
+// must be seen to go stale before it is forgotten.
+const (
+	minLookback       = 24 * time.Hour
+	lookbackIntervals = 4
+)
 
 // staleGrace is how long after two further intervals a result is still fresh:
 // time to measure, to upload and to store.
@@ -22,6 +28,7 @@ type expectation struct {
 	inventory *inventory.Inventory
 	series    []ippm.Series
 	probes    map[string]bool
+	lookback  time.Duration
 }
 
 // wanted are the series of the inventory as it is now.
@@ -36,7 +43,14 @@ func (v *Viewer) wanted() expectation {
 }
 
 func expect(inv *inventory.Inventory) expectation {
-	e := expectation{inventory: inv, probes: make(map[string]bool, len(inv.Probes))}
+	e := expectation{inventory: inv, probes: make(map[string]bool, len(inv.Probes)), lookback: minLookback}
+	for _, test := range inv.Tests {
+		longest := test.Every
+		if test.Cron != "" {
+			longest = schedule.MaxEvery // the expression tells only its shortest
+		}
+		e.lookback = max(e.lookback, lookbackIntervals*longest)
+	}
 	for _, probe := range inv.Probes {
 		e.probes[probe.Name] = true
 		part, _ := inv.Part(probe.Name)
@@ -54,7 +68,7 @@ func expect(inv *inventory.Inventory) expectation {
 // the given moment.
 func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) (wire.Matrix, error) {
 	expected := v.wanted()
-	latest, err := v.Store.Latest(ctx, filter, at.Add(-lookback), at)
+	latest, err := v.Store.Latest(ctx, filter, at.Add(-expected.lookback), at)
 	if err != nil {
 		return wire.Matrix{}, err
 	}
@@ -66,7 +80,7 @@ func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) 
 	inv := expected.inventory
 	m := wire.Matrix{Exchange: inv.Exchange, Inventory: inv.Version, At: at.UTC(), Cells: make([]wire.Cell, 0, len(expected.series))}
 	for _, series := range expected.series {
-		if !passes(filter, series) {
+		if !filter.Passes(series) {
 			continue
 		}
 		cell, err := knowing.cell(ctx, series, newest[series], at)
@@ -76,10 +90,6 @@ func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) 
 		m.Cells = append(m.Cells, cell)
 	}
 	return m, nil
-}
-
-func passes(f store.Filter, s ippm.Series) bool {
-	return (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP)
 }
 
 // acquaintance answers who knew whom at which moment, from the probes' reports.

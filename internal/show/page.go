@@ -7,10 +7,13 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
+	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 	"ixpqos/internal/wire"
 )
@@ -20,13 +23,14 @@ var web embed.FS
 
 var pageTemplate = template.Must(template.New("page.html").ParseFS(web, "web/page.html"))
 
-// assets serves the page's style and script.
-func assets() http.Handler {
-	files, err := fs.Sub(web, "web")
-	if err != nil {
-		panic(err) // the folder is embedded above
+// asset serves one of the page's files, by name: a file server would list them.
+func asset(w http.ResponseWriter, r *http.Request) {
+	name := path.Join("web/assets", r.PathValue("name"))
+	if _, err := fs.Stat(web, name); err != nil {
+		access.WriteProblem(w, http.StatusNotFound, "the page has no such file")
+		return
 	}
-	return http.StripPrefix("/assets/", http.FileServerFS(files))
+	http.ServeFileFS(w, r, web, name)
 }
 
 // lossWarn and lossBad are the loss ratios from which a cell is coloured. They
@@ -36,7 +40,8 @@ const lossWarn, lossBad = 0, 0.05
 // page is the matrix and the probes for a person.
 func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	now := v.Now()
-	content := pageContent{At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
+	inv := v.Inventory()
+	content := pageContent{Exchange: inv.Exchange, Inventory: inv.Version, At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
 	status := http.StatusOK
 	matrix, err := v.matrix(r.Context(), store.Filter{}, now)
 	if err == nil {
@@ -45,10 +50,10 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		v.Log.Error("the store could not be read", "error", err)
 		status = http.StatusServiceUnavailable
+		content.Away = true
 		content.Banners = []string{"The store cannot be read now; the server's log says why."}
 	}
-	content.Exchange, content.Inventory = matrix.Exchange, matrix.Inventory
-	content.Tables = tables(v.Inventory(), matrix.Cells)
+	content.Tables = tables(inv, matrix.Cells)
 	content.Banners = append(content.Banners, troubles(content.Probes)...)
 	var body bytes.Buffer
 	if err := pageTemplate.Execute(&body, content); err != nil {
@@ -65,6 +70,7 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 
 type pageContent struct {
 	Exchange, Inventory, At string
+	Away                    bool // the store is
 	Banners                 []string
 	Tables                  []table
 	Probes                  wire.Probes
@@ -160,7 +166,7 @@ func newPageCell(c wire.Cell) pageCell {
 	case c.RTTP50US == nil:
 		out.Text = "late"
 	default:
-		out.Text = microseconds(*c.RTTP50US)
+		out.Text = ippm.DelayText(*c.RTTP50US)
 	}
 	if c.State == wire.StateFresh {
 		out.Class = lossClass(c.LossRatio)
@@ -188,7 +194,7 @@ func describe(c wire.Cell) string {
 	parts := []string{fmt.Sprintf("%d sent, %d received, %d late, %d lost", *c.Sent, *c.Received, *c.Late, *c.Lost)}
 	if c.RTTP50US != nil {
 		parts = append(parts, fmt.Sprintf("RTT min %s, median %s, p95 %s, max %s",
-			microseconds(*c.RTTMinUS), microseconds(*c.RTTP50US), microseconds(*c.RTTP95US), microseconds(*c.RTTMaxUS)))
+			ippm.DelayText(*c.RTTMinUS), ippm.DelayText(*c.RTTP50US), ippm.DelayText(*c.RTTP95US), ippm.DelayText(*c.RTTMaxUS)))
 	}
 	parts = append(parts, fmt.Sprintf("interval from %s for %s", c.Start.Format("15:04:05 UTC"), shortDuration(time.Duration(*c.LengthS*float64(time.Second)))))
 	switch c.State {
@@ -226,16 +232,6 @@ func percent(ratio float64) string {
 		return fmt.Sprintf("%.1f %%", ratio*100)
 	}
 	return fmt.Sprintf("%.0f %%", ratio*100)
-}
-
-func microseconds(us float64) string {
-	switch {
-	case us < 1000:
-		return fmt.Sprintf("%.0f µs", us)
-	case us < 100_000:
-		return fmt.Sprintf("%.2f ms", us/1000)
-	}
-	return fmt.Sprintf("%.0f ms", us/1000)
 }
 
 // shortDuration is a duration without the zeros that String writes.

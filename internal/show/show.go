@@ -7,11 +7,13 @@
 package show
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 
@@ -23,8 +25,15 @@ import (
 	"ixpqos/internal/wire"
 )
 
+// defaultSpan is the time that a series covers where nothing else is asked for.
+const defaultSpan = 24 * time.Hour
+
 // maxSeries is the number of results that one answer holds.
 const maxSeries = 50_000
+
+// clockAhead is how far a probe's clock may be ahead of ours with it still being
+// heard: as far as package collect lets it report.
+const clockAhead = 5 * time.Minute
 
 // Viewer shows what a store holds.
 type Viewer struct {
@@ -32,6 +41,8 @@ type Viewer struct {
 	Store     store.Reader
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	limit int // of results in one answer; maxSeries where it is 0
 
 	mu       sync.Mutex
 	expected expectation // of the newest inventory seen
@@ -43,23 +54,29 @@ func (v *Viewer) Register(api *access.API) {
 		return api.ForViewers(huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary,
 			Errors: append(errs, http.StatusServiceUnavailable)})
 	}
-	huma.Register(api, get("get-matrix", "/api/v2/matrix", "The newest result of every pair, test and family"), v.getMatrix)
+	matrix := get("get-matrix", "/api/v2/matrix", "The newest result of every pair, test and family")
+	matrix.Responses = map[string]*huma.Response{"200": {Content: map[string]*huma.MediaType{
+		"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Matrix](), true, "Matrix")},
+	}}}
+	huma.Register(api, matrix, v.getMatrix)
 	huma.Register(api, get("get-series", "/api/v2/pairs/{source}/{target}/series", "The results of one pair over time",
 		http.StatusNotFound, http.StatusUnprocessableEntity), v.getSeries)
 	huma.Register(api, get("get-probes", "/api/v2/probes", "All probes, when each was last heard and how it is"), v.getProbes)
 	api.Mux.Handle("GET /{$}", api.Page(http.HandlerFunc(v.page)))
-	api.Mux.Handle("GET /assets/", assets())
+	api.Mux.HandleFunc("GET /assets/{name}", asset)
 }
 
-// filterInput are the query parameters that choose series.
-type filterInput struct {
+// FilterInput are the query parameters that choose series. It is exported because
+// huma passes over what is embedded and is not.
+type FilterInput struct {
 	Test   string `query:"test" doc:"only this test"`
-	Family uint8  `query:"family" enum:"4,6" doc:"only this address family"`
+	Family string `query:"family" enum:"4,6" doc:"only this address family"` // as a byte, huma would find no value in the enum
 	DSCP   string `query:"dscp" pattern:"^([0-9]|[1-5][0-9]|6[0-3])?$" doc:"only this DSCP, 0 to 63"`
 }
 
-func (f filterInput) filter() store.Filter {
-	filter := store.Filter{Test: f.Test, Family: f.Family}
+func (f FilterInput) filter() store.Filter {
+	filter := store.Filter{Test: f.Test}
+	_, _ = fmt.Sscan(f.Family, &filter.Family) // it was checked, or is absent
 	var dscp uint8
 	if n, _ := fmt.Sscan(f.DSCP, &dscp); n == 1 {
 		filter.DSCP = &dscp
@@ -68,28 +85,48 @@ func (f filterInput) filter() store.Filter {
 }
 
 type matrixInput struct {
-	filterInput
+	FilterInput
 	At time.Time `query:"at" doc:"the moment to show; now where absent"`
 }
 
-type matrixOutput struct{ Body wire.Matrix }
+// matrixOutput is a wire.Matrix, already written: it is large.
+// writable refuses a moment that the answer could not name: JSON has years of
+// four digits, and in UTC an offset may lead out of them.
+func writable(name string, t time.Time) error {
+	if year := t.UTC().Year(); year < 0 || year > 9999 {
+		return huma.Error422UnprocessableEntity(name + " is beyond the years 0 to 9999")
+	}
+	return nil
+}
+
+type matrixOutput struct {
+	ContentType string `header:"Content-Type" hidden:"true"`
+	Body        []byte
+}
 
 func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput, error) {
 	at := in.At
 	if at.IsZero() {
 		at = v.Now()
 	}
+	if err := writable("at", at); err != nil {
+		return nil, err
+	}
 	m, err := v.matrix(ctx, in.filter(), at)
 	if err != nil {
 		return nil, v.unavailable(err)
 	}
-	return &matrixOutput{Body: m}, nil
+	body, err := m.AppendJSON(make([]byte, 0, m.SizeHint()))
+	if err != nil {
+		return nil, fmt.Errorf("write the matrix: %w", err)
+	}
+	return &matrixOutput{ContentType: "application/json", Body: body}, nil
 }
 
 type seriesInput struct {
 	Source string `path:"source" doc:"name of a probe"`
 	Target string `path:"target" doc:"name of a probe or target"`
-	filterInput
+	FilterInput
 	From  time.Time `query:"from" doc:"intervals that begin at or after this moment; 24 hours before until where absent"`
 	Until time.Time `query:"until" doc:"and before this one; now where absent"`
 }
@@ -105,14 +142,17 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 		until = v.Now()
 	}
 	if from.IsZero() {
-		from = until.Add(-lookback)
+		from = until.Add(-defaultSpan)
+	}
+	if err := cmp.Or(writable("until", until), writable("from", from)); err != nil {
+		return nil, err
 	}
 	if from.After(until) {
 		return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("from (%s) is after until (%s)", from.Format(time.RFC3339), until.Format(time.RFC3339)))
 	}
 	out := wire.Series{Source: in.Source, Target: in.Target, From: from.UTC(), Until: until.UTC(), Results: []wire.Result{}, Complete: true}
 	err := v.Store.Range(ctx, in.Source, in.Target, in.filter(), from, until, func(r store.Stored) error {
-		if len(out.Results) == maxSeries {
+		if len(out.Results) == cmp.Or(v.limit, maxSeries) {
 			return errEnough
 		}
 		out.Results = append(out.Results, wire.Shown(r.Result, r.StoredAt))
@@ -132,7 +172,7 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 func (v *Viewer) knowsPair(source, target string) bool {
 	inv := v.Inventory()
 	_, ok := inv.Probe(source)
-	return ok && inv.Knows(target)
+	return ok && source != target && inv.Knows(target)
 }
 
 type probesOutput struct{ Body wire.Probes }
@@ -147,7 +187,7 @@ func (v *Viewer) getProbes(ctx context.Context, _ *struct{}) (*probesOutput, err
 
 func (v *Viewer) probes(ctx context.Context) (wire.Probes, error) {
 	inv, now := v.Inventory(), v.Now()
-	reports, err := v.reports(ctx, now)
+	reports, err := v.reports(ctx, now.Add(clockAhead))
 	if err != nil {
 		return wire.Probes{}, err
 	}

@@ -73,6 +73,11 @@ type Filter struct {
 	DSCP *uint8
 }
 
+// Passes tells whether the filter lets a series pass.
+func (f Filter) Passes(s ippm.Series) bool {
+	return (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP)
+}
+
 // Stored is a result and when it was (last) stored.
 type Stored struct {
 	ippm.Result

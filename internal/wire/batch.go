@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -88,8 +91,13 @@ func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, re
 		Batch
 		Results []json.RawMessage `json:"results"`
 	}
-	if err := json.Unmarshal(body, &w); err != nil {
-		return batch, nil, nil, fmt.Errorf("the body is not a batch: %w", plain(err))
+	if err := unmarshalObject(body, &w); err != nil {
+		return batch, nil, nil, fmt.Errorf("the body is not a batch: %w", err)
+	}
+	for name, at := range map[string]time.Time{"start": w.Start, "health.started_at": w.Health.StartedAt} {
+		if !writable(at) {
+			return batch, nil, nil, fmt.Errorf("the body is not a batch: %s is no time that UTC can hold", name)
+		}
 	}
 	if len(w.Results) > maxResults {
 		return batch, nil, nil, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, len(w.Results), maxResults)
@@ -97,13 +105,13 @@ func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, re
 	batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Health: w.Health.Health()}
 	for i, raw := range w.Results {
 		var posted Result
-		err := json.Unmarshal(raw, &posted)
+		err := unmarshalObject(raw, &posted)
 		result := ippm.Result{}
 		if err == nil {
 			result, err = posted.Result()
 		}
 		if err != nil {
-			rejected = append(rejected, reject(i, posted, plain(err).Error()))
+			rejected = append(rejected, reject(i, posted, err.Error()))
 			continue
 		}
 		batch.Results = append(batch.Results, result)
@@ -119,28 +127,58 @@ func Reject(index int, id ippm.ID, reason string) Rejected {
 }
 
 func reject(index int, r Result, reason string) Rejected {
-	out := Rejected{Index: index, Source: clip(r.Source), Target: clip(r.Target), Test: clip(r.Test),
-		Family: r.Family, DSCP: r.DSCP, Reason: reason}
-	if !r.Start.IsZero() {
+	out := Rejected{Index: index, Source: clip(r.Source, ippm.MaxName), Target: clip(r.Target, ippm.MaxName), Test: clip(r.Test, ippm.MaxName),
+		Family: r.Family, DSCP: r.DSCP, Reason: clip(reason, maxReason)}
+	if !r.Start.IsZero() && writable(r.Start) {
 		start := r.Start.UTC()
 		out.Start = &start
 	}
 	return out
 }
 
-// clip bounds what is echoed of a name that may be anything.
-func clip(s string) string {
-	if len(s) > ippm.MaxName {
-		return s[:ippm.MaxName]
+// maxReason bounds a reason in bytes, which may quote what was posted.
+const maxReason = 300
+
+// clip bounds what is echoed of a text that may be anything.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return s
+	return strings.ToValidUTF8(s[:most], "")
+}
+
+// writable tells whether JSON can hold the time in UTC: with an offset, the
+// last hours of the year 9999 are in the year 10000.
+func writable(t time.Time) bool { return t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 }
+
+// unmarshalObject reads a JSON object. To encoding/json null is one too.
+func unmarshalObject(body []byte, into any) error {
+	if bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
+		return errors.New("a JSON null is not what belongs here")
+	}
+	return plain(json.Unmarshal(body, into))
 }
 
 // plain makes encoding/json's errors say what a person needs to know.
 func plain(err error) error {
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) && kind.Field != "" {
-		return fmt.Errorf("%s: a JSON %s is not what belongs here", kind.Field, kind.Value)
+	var (
+		kind   *json.UnmarshalTypeError
+		moment *time.ParseError
+		base64 base64.CorruptInputError
+	)
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Errorf("%s: a JSON %.40s is not what belongs here", kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("a JSON %.40s is not what belongs here", kind.Value)
+	case errors.As(err, &moment):
+		return fmt.Errorf("%.40q is no time: a time is text as in RFC 3339", moment.Value)
+	case errors.As(err, &base64): // there is one field of bytes
+		return fmt.Errorf("rtt_sketch: %w", err)
+	case strings.HasPrefix(err.Error(), "Time.UnmarshalJSON"): // it has no type
+		return errors.New("a time is text as in RFC 3339")
 	}
 	return err
 }

@@ -43,7 +43,7 @@ type Test struct {
 	TimeoutMS float64  `json:"timeout_ms" doc:"milliseconds to listen after the last packet"`
 	Size      int      `json:"size" doc:"bytes of the IP packet"`
 	DSCP      uint8    `json:"dscp" maximum:"63"`
-	Families  []uint8  `json:"families"`
+	Families  []int    `json:"families" enum:"4,6"` // of bytes encoding/json would make base64
 	Targets   []string `json:"targets,omitempty" doc:"names of peers; all where absent"`
 }
 
@@ -57,7 +57,7 @@ func FromPart(p inventory.Part) Config {
 	for i, t := range p.Tests {
 		c.Tests[i] = Test{Name: t.Name, Kind: t.Kind, EveryS: t.Every.Seconds(), Cron: t.Cron, Count: t.Count,
 			SpacingMS: milliseconds(t.Spacing), TimeoutMS: milliseconds(t.Timeout), Size: t.Size, DSCP: t.DSCP,
-			Families: t.Families, Targets: t.Targets}
+			Families: fromFamilies(t.Families), Targets: t.Targets}
 	}
 	return c
 }
@@ -67,8 +67,8 @@ func FromPart(p inventory.Part) Config {
 // probe does not know, and is empty where it knows all.
 func DecodeConfig(body []byte) (part inventory.Part, unknown string, err error) {
 	var c Config
-	if err := json.Unmarshal(body, &c); err != nil {
-		return part, "", fmt.Errorf("the configuration cannot be read: %w", plain(err))
+	if err := unmarshalObject(body, &c); err != nil {
+		return part, "", fmt.Errorf("the configuration cannot be read: %w", err)
 	}
 	strict := json.NewDecoder(bytes.NewReader(body))
 	strict.DisallowUnknownFields()
@@ -90,9 +90,11 @@ func DecodeConfig(body []byte) (part inventory.Part, unknown string, err error) 
 }
 
 func (t Test) test() (inventory.Test, error) {
-	test := inventory.Test{Name: t.Name, Kind: t.Kind, Cron: t.Cron, Count: t.Count, Size: t.Size, DSCP: t.DSCP,
-		Families: t.Families, Targets: t.Targets}
+	test := inventory.Test{Name: t.Name, Kind: t.Kind, Cron: t.Cron, Count: t.Count, Size: t.Size, DSCP: t.DSCP, Targets: t.Targets}
 	var err error
+	if test.Families, err = toFamilies(t.Families); err != nil {
+		return test, err
+	}
 	if test.Every, err = duration("every_s", t.EveryS, time.Second); err != nil {
 		return test, err
 	}
@@ -101,6 +103,25 @@ func (t Test) test() (inventory.Test, error) {
 	}
 	test.Timeout, err = duration("timeout_ms", t.TimeoutMS, time.Millisecond)
 	return test, err
+}
+
+func fromFamilies(in []uint8) []int {
+	out := make([]int, len(in))
+	for i, family := range in {
+		out[i] = int(family)
+	}
+	return out
+}
+
+func toFamilies(in []int) ([]uint8, error) {
+	var out []uint8
+	for _, family := range in {
+		if family != 4 && family != 6 {
+			return nil, fmt.Errorf("families has %d; a family is 4 or 6", family)
+		}
+		out = append(out, uint8(family))
+	}
+	return out, nil
 }
 
 func fromAddresses(in []inventory.Address) []Address {

@@ -8,7 +8,9 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -50,11 +52,11 @@ type Result struct {
 
 // Derived is what readers are told besides: it follows from the other fields.
 type Derived struct {
-	Lost      int        `json:"lost" doc:"lost_forward + lost_backward + lost_unplaced"`
-	LossRatio *float64   `json:"loss_ratio" doc:"lost / sent; null when nothing was sent" nullable:"true"`
-	RTTP50US  *float64   `json:"rtt_p50_us" doc:"microseconds; null without a reply" nullable:"true"`
-	RTTP95US  *float64   `json:"rtt_p95_us" doc:"microseconds; null without a reply" nullable:"true"`
-	RTTP99US  *float64   `json:"rtt_p99_us" doc:"microseconds; null without a reply" nullable:"true"`
+	Lost      int        `json:"lost" required:"false" doc:"lost_forward + lost_backward + lost_unplaced"`
+	LossRatio *float64   `json:"loss_ratio" required:"false" doc:"lost / sent; null when nothing was sent" nullable:"true"`
+	RTTP50US  *float64   `json:"rtt_p50_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
+	RTTP95US  *float64   `json:"rtt_p95_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
+	RTTP99US  *float64   `json:"rtt_p99_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
 	StoredAt  *time.Time `json:"stored_at,omitempty" doc:"when the result was stored"`
 }
 
@@ -95,8 +97,12 @@ func Shown(r ippm.Result, storedAt time.Time) Result {
 // LossRatio is null where nothing was sent.
 func LossRatio(c ippm.Counts) *float64 { return orNull(c.LossRatio()) }
 
-// Quantile is null where nothing was measured.
-func Quantile(d ippm.Delay, q float64) *float64 { return orNull(d.Quantile(q)) }
+// Quantile is null where nothing was measured. It stops at nanoseconds: what
+// follows is the sketch's rounding.
+func Quantile(d ippm.Delay, q float64) *float64 {
+	us, ok := d.Quantile(q)
+	return orNull(math.Round(us*1000)/1000, ok)
+}
 
 func orNull(v float64, ok bool) *float64 {
 	if !ok {
@@ -142,8 +148,11 @@ func (w Result) rtt() (ippm.Delay, error) {
 	if w.RTTCount == 0 {
 		for _, v := range values {
 			if v != nil {
-				return ippm.Delay{}, fmt.Errorf("rtt_count is 0, but there are round-trip times")
+				return ippm.Delay{}, errors.New("rtt_count is 0, but there are round-trip times")
 			}
+		}
+		if len(w.RTTSketch) > 0 {
+			return ippm.Delay{}, errors.New("rtt_count is 0, but there is a sketch")
 		}
 		return ippm.Delay{}, nil
 	}
@@ -151,6 +160,9 @@ func (w Result) rtt() (ippm.Delay, error) {
 		if v == nil {
 			return ippm.Delay{}, fmt.Errorf("rtt_count is %d, but rtt_min_us, rtt_mean_us, rtt_max_us or rtt_stddev_us is missing", w.RTTCount)
 		}
+	}
+	if *w.RTTStdDevUS < 0 {
+		return ippm.Delay{}, fmt.Errorf("rtt_stddev_us is %g; it cannot be negative", *w.RTTStdDevUS)
 	}
 	sketch, err := ippm.DecodeSketch(w.RTTSketch)
 	if err != nil {

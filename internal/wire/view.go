@@ -56,16 +56,26 @@ func NewCell(s ippm.Series, state string) Cell {
 
 // WithResult is the cell with its newest result, as seen at the given moment.
 func (c Cell) WithResult(r ippm.Result, at time.Time) Cell {
-	start, length, age, lost := r.Start.UTC(), r.Length.Seconds(), at.Sub(r.End()).Seconds(), r.Lost()
-	age = max(age, 0) // the interval may not be over
-	c.Start, c.LengthS, c.AgeS = &start, &length, &age
-	c.Sent, c.Received, c.Late, c.Lost = &r.Sent, &r.Received, &r.Late, &lost
+	v := &values{start: r.Start.UTC(), lengthS: r.Length.Seconds(), sent: r.Sent, received: r.Received, late: r.Late, lost: r.Lost(),
+		rttMinUS: r.RTT.Min, rttMaxUS: r.RTT.Max}
+	v.ageS = max(at.Sub(r.End()).Seconds(), 0) // the interval may not be over
+	c.Start, c.LengthS, c.AgeS = &v.start, &v.lengthS, &v.ageS
+	c.Sent, c.Received, c.Late, c.Lost = &v.sent, &v.received, &v.late, &v.lost
 	c.LossRatio = LossRatio(r.Counts)
 	if r.RTT.N > 0 {
-		c.RTTMinUS, c.RTTMaxUS = &r.RTT.Min, &r.RTT.Max
+		c.RTTMinUS, c.RTTMaxUS = &v.rttMinUS, &v.rttMaxUS
 		c.RTTP50US, c.RTTP95US = Quantile(r.RTT, 0.50), Quantile(r.RTT, 0.95)
 	}
 	return c
+}
+
+// values are what a cell points to, in one piece: a matrix has tens of
+// thousands of cells, and the whole results would stay with them.
+type values struct {
+	start                      time.Time
+	lengthS, ageS              float64
+	sent, received, late, lost int
+	rttMinUS, rttMaxUS         float64
 }
 
 // Series are the results of one pair over time.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +22,7 @@ const (
 	maxCount     = 10_000
 	maxSize      = 9_000
 	minSpacing   = time.Millisecond
+	maxTimeout   = time.Minute
 	maxPerSecond = 20_000
 )
 
@@ -93,7 +96,10 @@ func (e *Engine) apply(part inventory.Part, scheduler *schedule.Scheduler, emit 
 
 // forget ends the troubles of tests that are no more.
 func (e *Engine) forget(part inventory.Part) {
-	for name := range e.troubled {
+	e.mu.Lock()
+	names := slices.Collect(maps.Keys(e.troubled))
+	e.mu.Unlock()
+	for _, name := range names {
 		if _, ok := testOf(part, name); !ok {
 			e.tell(name, "")
 		}
@@ -140,7 +146,7 @@ func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
 		return schedule.Timetable{}, err
 	}
 	timetable, err := t.Timetable()
-	if err == nil && timetable.Shortest() <= t.RoundTime(pairs) {
+	if err == nil && timetable.Shortest() < t.RoundTime(pairs)+inventory.MinSlack {
 		err = fmt.Errorf("a round over %d pairs takes %v and does not fit its interval of %v", pairs, t.RoundTime(pairs), timetable.Shortest())
 	}
 	return timetable, err
@@ -158,6 +164,8 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("size %d is not %d to %d", t.Size, minSize(t), maxSize)
 	case t.Spacing < minSpacing:
 		return fmt.Errorf("spacing %v is below %v", t.Spacing, minSpacing)
+	case t.Timeout <= inventory.LossThreshold || t.Timeout > maxTimeout:
+		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, maxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
 	case float64(min(pairs, inventory.RoundBound))/t.Spacing.Seconds() > maxPerSecond:
@@ -211,6 +219,9 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 func (e *Engine) tell(test, sentence string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if _, ok := testOf(e.part, test); !ok {
+		sentence = "" // its last round ended after the test was taken away
+	}
 	if sentence == "" && !e.troubled[test] {
 		return
 	}

@@ -209,7 +209,7 @@ func TestWhatTheKernelRefusesIsNotLost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := in(t, h.near, short(3), c.pairs)[0]
-			if got.Sent != 0 || got.Refused < 3 || got.Unplaced != 0 {
+			if got.Sent != 0 || got.Refused != 3 || got.Unplaced != 0 {
 				t.Errorf("counts = %+v; want nothing sent, all refused", got.Counts)
 			}
 			if !strings.Contains(got.Err, c.says) {
@@ -238,7 +238,8 @@ func TestARouteThatIsForbiddenWhilePinging(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	got := wait()[0]
-	if got.Sent == 0 || got.Refused == 0 || got.Sent+got.Refused < 100 {
+	if got.Sent == 0 || got.Refused == 0 || got.Sent+got.Refused < 99 || got.Sent+got.Refused > 100 {
+		// The one that was on its way when the run ended is not counted.
 		t.Errorf("counts = %+v; want some sent and all others refused", got.Counts)
 	}
 	if !strings.Contains(got.Err, "permission denied") {

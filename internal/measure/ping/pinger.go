@@ -58,7 +58,7 @@ func (p pinger) run(ctx context.Context) (outcome, error) {
 	interrupted := ctx.Err() != nil
 	out := t.outcome(t.now(), interrupted)
 	if out.Refused > 0 && err == nil {
-		err = fmt.Errorf("%s to %s: the kernel refused to send %d of %d pings: %w", p.pair.Target, to, out.Refused, p.test.Count, t.sendError())
+		err = fmt.Errorf("%s to %s: %d of %d pings were not sent: %w", p.pair.Target, to, out.Refused, p.test.Count, t.sendError())
 	}
 	if interrupted {
 		err = nil // being told to stop is no trouble of the network's
@@ -113,7 +113,7 @@ func (p pinger) ping(ctx context.Context, from, to *net.IPAddr, t *tally) error 
 	pro := probing.New("")
 	pro.SetIPAddr(to)
 	pro.SetPrivileged(p.privileged)
-	pro.SetLogger(leaveSpin{})
+	pro.SetLogger(leaveSpin{tally: t})
 	if from != nil {
 		pro.Source = from.String()
 	}
@@ -126,7 +126,7 @@ func (p pinger) ping(ctx context.Context, from, to *net.IPAddr, t *tally) error 
 	pro.Timeout = time.Duration(p.test.Count)*p.test.Spacing + p.test.Timeout
 	pro.RecordRtts, pro.RecordTTLs = false, false
 	pro.OnSend = func(pkt *probing.Packet) { t.onSend(pkt.Seq, t.now()); p.tell(t) }
-	pro.OnSendError = func(pkt *probing.Packet, err error) { t.onRefused(pkt.Seq, err) }
+	pro.OnSendError = func(_ *probing.Packet, err error) { t.onRefused(err) }
 	pro.OnRecv = func(pkt *probing.Packet) { t.onReply(pkt.Seq, pkt.Rtt, t.now()); p.tell(t) }
 	pro.OnDuplicateRecv = func(pkt *probing.Packet) { t.onDuplicate(pkt.Seq) }
 	if err := pro.RunWithContext(ctx); err != nil {
@@ -145,6 +145,12 @@ func (p pinger) tell(t *tally) {
 // broadcast address, says so, and tries again at once, for ever, past its
 // timeout and its context. This is the only place where that loop can be left:
 // its goroutine ends here, as if its run had.
-type leaveSpin struct{ probing.NoopLogger }
+type leaveSpin struct {
+	probing.NoopLogger
+	tally *tally
+}
 
-func (leaveSpin) Infof(string, ...any) { runtime.Goexit() }
+func (l leaveSpin) Infof(string, ...any) {
+	l.tally.refusal = syscall.EACCES
+	runtime.Goexit()
+}

@@ -2,7 +2,7 @@ package ping
 
 import (
 	"errors"
-	"syscall"
+	"fmt"
 	"time"
 
 	"ixpqos/internal/inventory"
@@ -19,7 +19,6 @@ type tally struct {
 	duplicates int
 	reordered  int
 	highest    int // highest sequence number answered
-	refused    int
 	refusal    error
 }
 
@@ -77,19 +76,18 @@ func (t *tally) onDuplicate(seq int) {
 	}
 }
 
-func (t *tally) onRefused(seq int, err error) {
+func (t *tally) onRefused(err error) {
 	t.refusal = err
-	// pro-bing tries again by itself, at once, when a queue was full.
-	if seq > 0 && !errors.Is(err, syscall.ENOBUFS) {
-		t.refused++
-	}
 }
+
+// errTooSlow is why pings did not go out that nobody refused.
+var errTooSlow = errors.New("this host was too busy to send them in time: give it less to do, or the test more spacing")
 
 func (t *tally) sendError() error {
 	if t.refusal != nil {
-		return t.refusal
+		return fmt.Errorf("the kernel refused: %w", t.refusal)
 	}
-	return syscall.EACCES // the one refusal that pro-bing does not report
+	return errTooSlow
 }
 
 // outcome closes the books. A ping without a reply is lost once it waited
@@ -111,9 +109,10 @@ func (t *tally) outcome(now moment, interrupted bool) outcome {
 	if first := t.pings[0]; first.answered && first.rtt >= 0 && first.rtt <= inventory.LossThreshold {
 		out.first = &first.rtt
 	}
-	out.Duplicates, out.Reordered, out.Refused = t.duplicates, t.reordered, t.refused
+	out.Duplicates, out.Reordered = t.duplicates, t.reordered
 	if !interrupted {
-		out.Refused = max(out.Refused, t.count-max(t.sent-1, 0))
+		// pro-bing tries a refused one again: what counts is what never went out.
+		out.Refused = t.count - max(t.sent-1, 0)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"errors"
 	"syscall"
 	"testing"
 	"time"
@@ -111,16 +112,21 @@ func TestRefusedPingsAreNotSent(t *testing.T) {
 	books := newTally(4)
 	books.onSend(0, at(0))
 	books.onSend(1, at(time.Second))
-	books.onRefused(2, syscall.EPERM)
-	books.onRefused(2, syscall.ENOBUFS) // pro-bing sends it again at once
+	for range 30 {
+		books.onRefused(syscall.EPERM) // pro-bing tries the same one again and again
+	}
+	books.onRefused(syscall.ENOBUFS)
 	books.onSend(2, at(3*time.Second))
 	got := books.outcome(at(20*time.Second), false)
 	// 1 and 2 went out, 3 and 4 never did.
 	if want := (ippm.Counts{Sent: 2, Unplaced: 2, Refused: 2}); got.Counts != want {
 		t.Errorf("counts = %+v; want %+v", got.Counts, want)
 	}
-	if books.sendError() != syscall.ENOBUFS {
+	if !errors.Is(books.sendError(), syscall.ENOBUFS) {
 		t.Errorf("the reason is %v", books.sendError())
+	}
+	if err := newTally(4).sendError(); err != errTooSlow {
+		t.Errorf("where the kernel refused nothing the reason is %v", err)
 	}
 	if got := newTally(4).outcome(at(0), false); got.Counts != (ippm.Counts{Refused: 4}) {
 		t.Errorf("a run that sent nothing has %+v", got.Counts)

@@ -111,7 +111,7 @@ func compareTest(a, b numbered) int {
 func passing(all []numbered, f store.Filter) []numbered {
 	var some []numbered
 	for _, s := range all {
-		if (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP) {
+		if f.Passes(s.Series) {
 			some = append(some, s)
 		}
 	}

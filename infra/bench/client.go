@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"ixpqos/internal/access"
+	"ixpqos/internal/wire"
+)
+
+// client talks to one server, over connections that stay.
+type client struct {
+	http http.Client
+	url  string
+}
+
+func newClient(url string) *client {
+	return &client{url: url, http: http.Client{Timeout: 30 * time.Second,
+		Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+}
+
+// get reads an answer to its end.
+func (c *client) get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.do(request)
+}
+
+// post hands in a batch, of which everything must be stored.
+func (c *client) post(ctx context.Context, r reporter, at time.Time) (stored int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/v2/results", bytes.NewReader(r.post(at)))
+	if err != nil {
+		return 0, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set(access.HeaderKey, r.key)
+	body, err := c.do(request)
+	if err != nil {
+		return 0, err
+	}
+	var answer wire.Answer
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return 0, fmt.Errorf("the answer to a batch: %w", err)
+	}
+	if answer.Stored != len(r.batch.Results) {
+		return 0, fmt.Errorf("of %d results only %d were stored: %v", len(r.batch.Results), answer.Stored, answer.Rejected)
+	}
+	return answer.Stored, nil
+}
+
+func (c *client) do(request *http.Request) ([]byte, error) {
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s %s: %s: %.300s", request.Method, request.URL.Path, response.Status, body)
+	}
+	return body, nil
+}
+
+// close ends the connections, so that the server need not wait for them.
+func (c *client) close() { c.http.CloseIdleConnections() }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// measurement is work that gives samples, and the figures that follow from them.
+type measurement struct {
+	name    string
+	take    func(context.Context, rig) (samples, error)
+	figures []figure
+}
+
+// samples are what was measured, by a name that has the unit.
+type samples map[string][]float64
+
+// figure is one number and the bar that it should keep.
+type figure struct {
+	name, unit string
+	bar        *bar // nil where there is none
+	value      func(samples) float64
+}
+
+// bar is the most that a figure may be.
+type bar struct {
+	Most float64 `json:"most"`
+	// Below is set where it must be less than that.
+	Below bool `json:"below,omitempty"`
+}
+
+func atMost(most float64) *bar { return &bar{Most: most} }
+func under(most float64) *bar  { return &bar{Most: most, Below: true} }
+
+func (b bar) holds(value float64) bool { return value < b.Most || !b.Below && value == b.Most }
+
+func (b bar) String() string {
+	if b.Below {
+		return fmt.Sprintf("under %g", b.Most)
+	}
+	return fmt.Sprintf("at most %g", b.Most)
+}
+
+var measurements = []measurement{
+	{"the matrix of 100 × 100 pairs", takeMatrix, []figure{
+		{"matrix of 100 × 100 pairs, p50", "ms", nil, quantile("matrix_ms", 0.50)},
+		{"matrix of 100 × 100 pairs, p95", "ms", atMost(100), quantile("matrix_ms", 0.95)},
+		{"the same while batches arrive, p50", "ms", nil, quantile("matrix_busy_ms", 0.50)},
+		{"the same while batches arrive, p95", "ms", atMost(100), quantile("matrix_busy_ms", 0.95)},
+	}},
+	{"ingest through the API, and into the store alone", takeIngest, []figure{
+		{"ingest through the API into SQLite", "results/s", nil, mean("ingest_results_per_s")},
+		{"SQLite alone with the same batches", "results/s", nil, mean("store_results_per_s")},
+		{"ingest through the API, share of SQLite alone", "%", nil, share("ingest_results_per_s", "store_results_per_s")},
+	}},
+	{"memory of a probe that pings 20 targets", takeMemory, []figure{
+		{"memory of a probe with 20 targets, peak", "MB", under(25), highest("probe_peak_mb")},
+		{"memory of a probe with 20 targets, resident", "MB", under(25), highest("probe_resident_mb")},
+	}},
+	{"sizes of the binaries", takeSizes, []figure{
+		{"ixpqos-probe, static binary", "MB", under(30), highest("probe_binary_mb")},
+		{"ixpqos-server, static binary", "MB", under(30), highest("server_binary_mb")},
+	}},
+}
+
+// quantile is the smallest sample that at least the share q does not exceed.
+func quantile(name string, q float64) func(samples) float64 {
+	return func(s samples) float64 {
+		if len(s[name]) == 0 {
+			return math.NaN()
+		}
+		sorted := slices.Sorted(slices.Values(s[name]))
+		return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
+	}
+}
+
+func highest(name string) func(samples) float64 { return quantile(name, 1) }
+
+func mean(name string) func(samples) float64 {
+	return func(s samples) float64 {
+		sum := 0.0
+		for _, v := range s[name] {
+			sum += v
+		}
+		return sum / float64(len(s[name]))
+	}
+}
+
+// share is the mean of one in percent of the mean of another that was taken in
+// turns with it: what the machine did besides meets both alike.
+func share(of, whole string) func(samples) float64 {
+	return func(s samples) float64 { return 100 * mean(of)(s) / mean(whole)(s) }
+}

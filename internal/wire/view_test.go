@@ -1,0 +1,60 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"ixpqos/internal/wire"
+)
+
+// TestWhatReadersGet compares whole texts: what was not measured is null, and
+// derived percentiles stop at nanoseconds.
+func TestWhatReadersGet(t *testing.T) {
+	lost := result(t, "p2", 10)
+	unsent := result(t, "p2", 0)
+	unsent.Refused = 10
+	series := lost.Series
+	at := lost.End().Add(1500 * time.Millisecond)
+	for _, c := range []struct {
+		name string
+		got  any
+		want string
+	}{
+		{"total loss, shown", wire.Shown(lost, time.Time{}),
+			`{"source":"p1","target":"p2","test":"ping","kind":"icmp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,` +
+				`"sent":10,"received":0,"lost_unplaced":10,"lost":10,"loss_ratio":1,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_p99_us":null}`},
+		{"nothing sent, shown", wire.Shown(unsent, start.In(time.FixedZone("CET", 3600))),
+			`{"source":"p1","target":"p2","test":"ping","kind":"icmp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,` +
+				`"sent":0,"received":0,"refused":10,"lost":0,"loss_ratio":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_p99_us":null,"stored_at":"2026-03-01T12:00:00Z"}`},
+		{"partial loss, shown", wire.Shown(result(t, "p2", 1, 100, 300, 200), start),
+			`{"source":"p1","target":"p2","test":"ping","kind":"icmp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,` +
+				`"sent":4,"received":3,"lost_unplaced":1,"rtt_count":3,"rtt_min_us":100,"rtt_mean_us":200,"rtt_max_us":300,"rtt_stddev_us":81.64965809277261,` +
+				`"rtt_sketch":"` + sketch(t, 100, 300, 200) + `","lost":1,"loss_ratio":0.25,"rtt_p50_us":198.368,"rtt_p95_us":300,"rtt_p99_us":300,"stored_at":"2026-03-01T12:00:00Z"}`},
+		{"a cell without a result", wire.NewCell(series, wire.StateNone),
+			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"none","start":null,"length_s":null,"age_s":null,` +
+				`"sent":null,"received":null,"late":null,"lost":null,"loss_ratio":null,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
+		{"a cell of total loss", wire.NewCell(series, wire.StateFresh).WithResult(lost, at),
+			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"fresh","start":"2026-03-01T12:00:00Z","length_s":300,"age_s":1.5,` +
+				`"sent":10,"received":0,"late":0,"lost":10,"loss_ratio":1,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
+		{"a cell whose interval is not over", wire.NewCell(series, wire.StateFresh).WithResult(result(t, "p2", 0, 100, 300), start),
+			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"fresh","start":"2026-03-01T12:00:00Z","length_s":300,"age_s":0,` +
+				`"sent":2,"received":2,"late":0,"lost":0,"loss_ratio":0,"rtt_min_us":100,"rtt_p50_us":100.495,"rtt_p95_us":300,"rtt_max_us":300}`},
+		{"a probe that was never heard", wire.Probe{Name: "p1", Site: "rome-1", Switch: "sw1"},
+			`{"name":"p1","site":"rome-1","switch":"sw1","drain":false,"heard_at":null,"age_s":null,"inventory":null}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := marshal(t, c.got); string(got) != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func sketch(t *testing.T, rtts ...float64) string {
+	var text string
+	if err := json.Unmarshal(marshal(t, result(t, "p2", 0, rtts...).RTT.Sketch.Encode()), &text); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
