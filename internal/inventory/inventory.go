@@ -109,6 +109,9 @@ type Test struct {
 	Families []uint8
 	// Sources and Targets name who measures and who is measured; all where empty.
 	Sources, Targets []string
+	// FirstVersion: the results are kept in the first version's form too. One
+	// test at most.
+	FirstVersion bool
 }
 
 // LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
@@ -240,6 +243,16 @@ func (inv *Inventory) Probe(name string) (Probe, bool) {
 // Test is the test of that name.
 func (inv *Inventory) Test(name string) (Test, bool) {
 	i := slices.IndexFunc(inv.Tests, func(t Test) bool { return t.Name == name })
+	if i < 0 {
+		return Test{}, false
+	}
+	return inv.Tests[i], true
+}
+
+// FirstVersionTest is the test whose results are kept in the first version's
+// form too; false where there is none.
+func (inv *Inventory) FirstVersionTest() (Test, bool) {
+	i := slices.IndexFunc(inv.Tests, func(t Test) bool { return t.FirstVersion })
 	if i < 0 {
 		return Test{}, false
 	}
