@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,9 +37,11 @@ const (
 )
 
 type serveCommand struct {
-	Listen     string        `env:"IXPQOS_LISTEN" default:"127.0.0.1:8080" help:"Address and port to listen on (${default})."`
-	Inventory  string        `env:"IXPQOS_INVENTORY" default:"/etc/ixpqos/inventory.yaml" help:"Inventory in YAML, or a first version's probes.json (${default})."`
-	Keys       string        `env:"IXPQOS_KEYS" help:"File with further keys: role, name and sha256 of each."`
+	Listen        string `env:"IXPQOS_LISTEN" default:"127.0.0.1:8080" help:"Address and port to listen on (${default})."`
+	Inventory     string `env:"IXPQOS_INVENTORY" default:"/etc/ixpqos/inventory.yaml" help:"Inventory in YAML, or a first version's probes.json (${default})."`
+	Keys          string `env:"IXPQOS_KEYS" help:"File with further keys: role, name and sha256 of each."`
+	SharedKeyFile string `env:"IXPQOS_SHARED_KEY_FILE" help:"File with the one key that the first version's clients share, for its interface alone."`
+
 	Store      string        `env:"IXPQOS_STORE" default:"sqlite:/var/lib/ixpqos-server/ixpqos.db" help:"Where results are kept (${default})."`
 	Retention  time.Duration `env:"IXPQOS_RETENTION" default:"336h" help:"How long results are kept (${default})."`
 	PublicRead bool          `env:"IXPQOS_PUBLIC_READ" help:"Let everybody read, without a viewer's key."`
@@ -90,7 +93,8 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 // configuration is the files that the server goes by.
 type configuration struct {
 	inventory *inventory.Watched[*inventory.Inventory]
-	keys      *inventory.Watched[[]inventory.Key] // nil where there is none
+	keys      *inventory.Watched[[]inventory.Key]   // nil where there is none
+	shared    *inventory.Watched[[sha256.Size]byte] // likewise
 }
 
 func (c serveCommand) open() (configuration, error) {
@@ -104,6 +108,11 @@ func (c serveCommand) open() (configuration, error) {
 	config := configuration{inventory: file}
 	if c.Keys != "" {
 		if config.keys, err = inventory.OpenKeys(c.Keys); err != nil {
+			return configuration{}, asUsage(err)
+		}
+	}
+	if c.SharedKeyFile != "" {
+		if config.shared, err = inventory.OpenSharedKey(c.SharedKeyFile); err != nil {
 			return configuration{}, asUsage(err)
 		}
 	}
@@ -135,6 +144,9 @@ func (c serveCommand) handler(config configuration, store *sqlite.Store, metrics
 	if config.keys != nil {
 		gate.Keys = config.keys.Current
 	}
+	if config.shared != nil {
+		gate.SharedKey = config.shared.Current
+	}
 	api := access.NewAPI("IXPQos", version, gate, log)
 	(&collect.Collector{Inventory: config.inventory.Current, Store: store, Metrics: metrics, Log: log, Now: time.Now,
 		MaxBody: c.MaxBody, MaxResults: c.MaxResults}).Register(api)
@@ -163,6 +175,9 @@ func (f configuration) watch(ctx context.Context, metrics *access.Metrics, log *
 	files.Go(func() { watch(ctx, f.inventory, "inventory", metrics, log) })
 	if f.keys != nil {
 		files.Go(func() { watch(ctx, f.keys, "keys", metrics, log) })
+	}
+	if f.shared != nil {
+		files.Go(func() { watch(ctx, f.shared, "shared key", metrics, log) })
 	}
 	files.Wait()
 }

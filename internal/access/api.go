@@ -84,13 +84,13 @@ func writeStatus(w http.ResponseWriter, status string) {
 }
 
 // Handler serves everything registered. What the mux itself would answer in
-// plain text (404, 405) and what panics become problem documents.
+// plain text (404, 405) and what panics become errors of the API.
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if what := recover(); what != nil && what != http.ErrAbortHandler {
 				a.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", what, "stack", string(debug.Stack()))
-				WriteProblem(w, http.StatusInternalServerError, "this is a defect of the server; its log says more")
+				writeError(w, r, http.StatusInternalServerError, "this is a defect of the server; its log says more")
 			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -114,7 +114,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 	if plain.Code == http.StatusMethodNotAllowed {
 		detail = fmt.Sprintf("%s does not take %s but %s", r.URL.Path, r.Method, plain.Header().Get("Allow"))
 	}
-	WriteProblem(w, plain.Code, detail)
+	writeError(w, r, plain.Code, detail)
 }
 
 // WriteProblem answers with a problem document (RFC 9457).

@@ -259,6 +259,18 @@ func (inv *Inventory) FirstVersionTest() (Test, bool) {
 	return inv.Tests[i], true
 }
 
+// Address is where the probe or target of that name is reached in a family.
+func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+	if probe, found := inv.Probe(name); found {
+		return addressOf(probe.Addresses, family)
+	}
+	i := slices.IndexFunc(inv.Targets, func(t Target) bool { return t.Name == name })
+	if i < 0 {
+		return "", false
+	}
+	return addressOf(inv.Targets[i].Addresses, family)
+}
+
 // Knows tells whether a probe or target has that name.
 func (inv *Inventory) Knows(name string) bool {
 	_, probe := inv.Probe(name)
