@@ -37,11 +37,9 @@ const (
 )
 
 type serveCommand struct {
-	Listen        string `env:"IXPQOS_LISTEN" default:"127.0.0.1:8080" help:"Address and port to listen on (${default})."`
-	Inventory     string `env:"IXPQOS_INVENTORY" default:"/etc/ixpqos/inventory.yaml" help:"Inventory in YAML, or a first version's probes.json (${default})."`
-	Keys          string `env:"IXPQOS_KEYS" help:"File with further keys: role, name and sha256 of each."`
-	SharedKeyFile string `env:"IXPQOS_SHARED_KEY_FILE" help:"File with the one key that the first version's clients share, for its interface alone."`
-
+	Listen     string        `env:"IXPQOS_LISTEN" default:"127.0.0.1:8080" help:"Address and port to listen on (${default})."`
+	Inventory  string        `env:"IXPQOS_INVENTORY" default:"/etc/ixpqos/inventory.yaml" help:"Inventory in YAML, or a first version's probes.json (${default})."`
+	Keys       string        `env:"IXPQOS_KEYS" help:"File with further keys: role, name and sha256 of each."`
 	Store      string        `env:"IXPQOS_STORE" default:"sqlite:/var/lib/ixpqos-server/ixpqos.db" help:"Where results are kept (${default})."`
 	Retention  time.Duration `env:"IXPQOS_RETENTION" default:"336h" help:"How long results are kept (${default})."`
 	PublicRead bool          `env:"IXPQOS_PUBLIC_READ" help:"Let everybody read, without a viewer's key."`
@@ -49,6 +47,8 @@ type serveCommand struct {
 	TLSKey     string        `name:"tls-key" env:"IXPQOS_TLS_KEY" help:"Its private key."`
 	MaxBody    int64         `env:"IXPQOS_MAX_BODY" default:"4194304" help:"Most bytes of a posted batch (${default})."`
 	MaxResults int           `env:"IXPQOS_MAX_RESULTS" default:"10000" help:"Most results of a posted batch (${default})."`
+
+	SharedKeyFile string `env:"IXPQOS_SHARED_KEY_FILE" help:"File with the one key that the first version's clients share, for its interface alone."`
 }
 
 func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -93,8 +93,9 @@ func (c serveCommand) Run(ctx context.Context, log *slog.Logger) error {
 // configuration is the files that the server goes by.
 type configuration struct {
 	inventory *inventory.Watched[*inventory.Inventory]
-	keys      *inventory.Watched[[]inventory.Key]   // nil where there is none
-	shared    *inventory.Watched[[sha256.Size]byte] // likewise
+	keys      *inventory.Watched[[]inventory.Key] // nil where there is none
+
+	shared *inventory.Watched[[sha256.Size]byte] // likewise
 }
 
 func (c serveCommand) open() (configuration, error) {

@@ -110,7 +110,10 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(name, value)
 		}
 	}
-	detail := fmt.Sprintf("there is nothing at %s; /openapi.json lists what there is", r.URL.Path)
+	detail := fmt.Sprintf("there is nothing at %s", r.URL.Path)
+	if !isFirstVersion(r.URL.Path) {
+		detail += "; /openapi.json lists what there is"
+	}
 	if plain.Code == http.StatusMethodNotAllowed {
 		detail = fmt.Sprintf("%s does not take %s but %s", r.URL.Path, r.Method, plain.Header().Get("Allow"))
 	}

@@ -119,8 +119,10 @@ func (b FirstBad) String() string {
 // number in quotes is none, as everywhere else in the API.
 func DecodeFirst(body []byte, most int) (post FirstPost, err error) {
 	var object firstObject
-	if err := json.Unmarshal(body, &object); err != nil {
-		return post, fmt.Errorf("the body is not a result: %w", plain(err))
+	if err := json.Unmarshal(body, &object); errors.As(err, new(*json.SyntaxError)) {
+		return post, fmt.Errorf("the body is not JSON: %w", err)
+	} else if err != nil || object == nil {
+		return post, errors.New("the body is not a result: it is an object with source and probes")
 	}
 	if post.Source, err = object.text("source", "the name of the probe that posts"); err != nil {
 		return post, err
