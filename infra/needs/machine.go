@@ -54,6 +54,8 @@ func lacksICMP() error {
 
 func lacksSystemd() error { return run("", "systemd-analyze", "--version") }
 
+func lacksNginx() error { return run("", "nginx", "-v") }
+
 func lacksGit() error { return run("", "git", "rev-parse", "--is-inside-work-tree") }
 
 func lacksTime() error {

@@ -34,6 +34,9 @@ func ICMP(t testing.TB) { t.Helper(); demand(t, table, "icmp") }
 // Systemd asks for systemd-analyze.
 func Systemd(t testing.TB) { t.Helper(); demand(t, table, "systemd") }
 
+// Nginx asks for the web server nginx.
+func Nginx(t testing.TB) { t.Helper(); demand(t, table, "nginx") }
+
 // Git asks for the command git and for a checkout around the test.
 func Git(t testing.TB) { t.Helper(); demand(t, table, "git") }
 
@@ -52,6 +55,7 @@ var table = []need{
 	{"netns", sync.OnceValue(lacksNetns), "run as root with iproute2 and nftables installed"},
 	{"icmp", sync.OnceValue(lacksICMP), "grant CAP_NET_RAW, or set net.ipv4.ping_group_range to a range with your group in it"},
 	{"systemd", sync.OnceValue(lacksSystemd), "install systemd (it need not run)"},
+	{"nginx", sync.OnceValue(lacksNginx), "install nginx (nginx-light is enough; it need not run), with its folder in PATH"},
 	{"git", sync.OnceValue(lacksGit), "install git and test in a checkout"},
 	{"time", sync.OnceValue(lacksTime), "run without -short (make test)"},
 }
