@@ -39,7 +39,7 @@ func newWorldKeeping(t testing.TB, keep influx.Retention) world {
 
 // options are those of a store with the token that may do both.
 func (w world) options() influx.Options {
-	return influx.Options{URL: w.URL, Org: w.Org, Token: w.tokens.Evaluate, Buckets: w.buckets}
+	return influx.Options{URL: w.URL, Org: w.Org, Token: w.tokens.Evaluate.Secret, Buckets: w.buckets}
 }
 
 func open(t testing.TB, opts influx.Options) *influx.Store {
@@ -63,17 +63,17 @@ func TestStore(t *testing.T) {
 		w := newWorld(t)
 		opts := w.options()
 		opts.Timeout = 3 * time.Second
-		opts.Token, opts.Use = w.tokens.Write, influx.Writing
+		opts.Token, opts.Use = w.tokens.Write.Secret, influx.Writing
 		writer := open(t, opts)
-		opts.Token, opts.Use = w.tokens.Read, influx.Reading
+		opts.Token, opts.Use = w.tokens.Read.Secret, influx.Reading
 		return storetest.Subject{Writer: writer, Reader: open(t, opts), Outages: w.outages()}
 	})
 }
 
 func (w world) outages() []storetest.Outage {
 	all := []storetest.Outage{{Name: "the token may not write any more",
-		Begin: func(t *testing.T) { w.Activate(t, w.tokens.Write, false) },
-		End:   func(t *testing.T) { w.Activate(t, w.tokens.Write, true) }}}
+		Begin: func(t *testing.T) { w.Activate(t, w.tokens.Write.ID, false) },
+		End:   func(t *testing.T) { w.Activate(t, w.tokens.Write.ID, true) }}}
 	if !w.Ours() {
 		return all
 	}

@@ -18,8 +18,12 @@ type Initialised struct {
 	Buckets []Bucket
 	// Write is the token for collecting, Read that for showing, Evaluate that
 	// for what does both (ixpqos-server, rollups and alerts).
-	Write, Read, Evaluate string
+	Write, Read, Evaluate Token
 }
+
+// Token is one that InfluxDB shows this once. It knows it by its ID, by which
+// it can be revoked (influx auth delete).
+type Token struct{ ID, Secret string }
 
 // Bucket is one that is there now.
 type Bucket struct {
@@ -72,7 +76,7 @@ func (p *preparing) all(ctx context.Context, org string, names Buckets, keep Ret
 	// What is merged is written by who evaluates, not by who collects.
 	collected := []string{ids[0], ids[3]}
 	for _, t := range []struct {
-		into        *string
+		into        *Token
 		may         string
 		read, write []string
 	}{
@@ -142,7 +146,7 @@ type resource struct {
 }
 
 // makeToken makes a token that may read and write these buckets and nothing else.
-func (p *preparing) makeToken(ctx context.Context, description string, read, write []string) (string, error) {
+func (p *preparing) makeToken(ctx context.Context, description string, read, write []string) (Token, error) {
 	var may []permission
 	for _, id := range read {
 		may = append(may, permission{"read", resource{"buckets", id, p.orgID}})
@@ -150,13 +154,13 @@ func (p *preparing) makeToken(ctx context.Context, description string, read, wri
 	for _, id := range write {
 		may = append(may, permission{"write", resource{"buckets", id, p.orgID}})
 	}
-	var made struct{ Token string }
+	var made struct{ ID, Token string }
 	err := p.call(ctx, http.MethodPost, "authorizations", nil,
 		map[string]any{"orgID": p.orgID, "description": description, "permissions": may}, &made)
 	if err == nil && made.Token == "" {
 		err = errors.New("InfluxDB made one but does not show it")
 	}
-	return made.Token, err
+	return Token{made.ID, made.Token}, err
 }
 
 // call asks InfluxDB's API. An error is an *api.Error with the status.
