@@ -47,6 +47,7 @@ var dependencies = []dependency{
 	{module: "github.com/goccy/go-yaml", owners: []string{"internal/inventory", "internal/access"}},
 	{module: "github.com/google/go-cmp", tests: true},
 	{module: "github.com/google/uuid", owners: []string{"internal/schedule"}},
+	{module: "github.com/influxdata/influxdb-client-go/v2", owners: []string{"internal/store/influx"}},
 	{module: "github.com/jonboulle/clockwork", owners: []string{"internal/schedule", "internal/agent", "internal/measure", "internal/deliver", "probe", "functions"}, tests: true},
 	{module: "github.com/prometheus-community/pro-bing", owners: []string{"internal/measure/ping"}},
 	{module: "github.com/prometheus/client_golang", owners: []string{"internal/access"}},

@@ -40,6 +40,19 @@ func Nginx(t testing.TB) { t.Helper(); demand(t, table, "nginx") }
 // Git asks for the command git and for a checkout around the test.
 func Git(t testing.TB) { t.Helper(); demand(t, table, "git") }
 
+// Influxd asks for an InfluxDB 2: that of INFLUX_URL, or an influxd on PATH or
+// in the cache of infra/influx/influxd. It gives the path of the binary, and
+// nothing where INFLUX_URL is set.
+func Influxd(t testing.TB) string {
+	t.Helper()
+	demand(t, table, "influxd")
+	if os.Getenv("INFLUX_URL") != "" {
+		return ""
+	}
+	path, _ := findInfluxd()
+	return path
+}
+
 // Time asks for more time than `make check` has: it is there without -short.
 func Time(t testing.TB) { t.Helper(); demand(t, table, "time") }
 
@@ -57,6 +70,7 @@ var table = []need{
 	{"systemd", sync.OnceValue(lacksSystemd), "install systemd (it need not run)"},
 	{"nginx", sync.OnceValue(lacksNginx), "install nginx (nginx-light is enough; it need not run), with its folder in PATH"},
 	{"git", sync.OnceValue(lacksGit), "install git and test in a checkout"},
+	{"influxd", sync.OnceValue(lacksInfluxd), "run infra/influx/influxd, which builds one once, put one on PATH, or set INFLUX_URL and INFLUX_TOKEN (an operator's)"},
 	{"time", sync.OnceValue(lacksTime), "run without -short (make test)"},
 }
 
