@@ -14,21 +14,33 @@ import (
 	"ixpqos/internal/store"
 )
 
-// A row is the results of one source, test, family and DSCP in one interval.
-// It stands packed in fields of one point:
+// A row is the results of one source, test, family and DSCP in one interval,
+// as far as they came in one batch. It is one point with the fields
 //
-//	cells_PART_TARGETS
+//	cells, cells_1, …  the results, packed, so many in each: InfluxDB takes no
+//	                   field of more than 1 MiB
+//	targets            a hash of whom they are about
 //
-// PART counts parts of so many results (InfluxDB takes no field of more than
-// 1 MiB), from 0. TARGETS is a hash of the targets in that part: a batch may come
-// in pieces, and a piece must not write over another. Since a probe reports
-// always the same targets, as long as its configuration does not change, there
-// is as a rule one such field; since the hash has few values there are never many.
+// A batch may come in pieces, and a piece must not write over another of the
+// same interval: a point stands after the start of its interval by as many
+// nanoseconds as the low bits of its hash tell. As a rule a probe reports always
+// the same targets, so that from its last row all is known; whether that is so
+// in a time shows by the hash alone (Latest).
 const (
 	rowPart    = 256
-	rowHashes  = 1 << 12
 	rowVersion = 1
+
+	cellsField   = "cells"
+	targetsField = "targets"
+
+	hashMask   = 1<<40 - 1
+	offsetMask = 1<<20 - 1
+	// maxOffset is how long after the start of its interval a row stands at most.
+	maxOffset = time.Duration(offsetMask)
 )
+
+// rowOffset is how long after the start of its interval a row stands.
+func rowOffset(hash int64) time.Duration { return time.Duration(hash & offsetMask) }
 
 // row adds the point of the results at the given places, which are in order.
 func (l *lines) row(results []ippm.Result, sketches [][]byte, places []int, storedAt time.Time) {
@@ -40,12 +52,25 @@ func (l *lines) row(results []ippm.Result, sketches [][]byte, places []int, stor
 	l.tag("source", first.Source)
 	l.tag("test", first.Test)
 	packed := make([]byte, 0, 64+len(places)*512)
-	for part := 0; part*rowPart < len(places); part++ {
-		some := places[part*rowPart : min((part+1)*rowPart, len(places))]
+	field := cellsField
+	for rest := places; len(rest) > 0; field = cellsField + "_" + strconv.Itoa((len(places)-len(rest))/rowPart) {
+		some := rest[:min(rowPart, len(rest))]
+		rest = rest[len(some):]
 		packed = appendCells(packed[:0], results, sketches, some, storedAt)
-		l.bytes(rowField(part, results, some), packed)
+		l.bytes(field, packed)
 	}
-	l.finish(rowMeasurement, first.Start, places)
+	hash := targetsHash(results, places)
+	l.integer(targetsField, hash)
+	l.finish(rowMeasurement, first.Start.Add(rowOffset(hash)), places)
+}
+
+func targetsHash(results []ippm.Result, places []int) int64 {
+	hash := fnv.New64a()
+	for _, i := range places {
+		hash.Write([]byte(results[i].Target))
+		hash.Write([]byte{0}) // stands in no name
+	}
+	return int64(hash.Sum64()>>24) & hashMask
 }
 
 // lastOfEach leaves one result of each target, the last: it is the one that
@@ -68,19 +93,11 @@ func withoutDouble(results []ippm.Result, places []int) (kept []int) {
 	return kept
 }
 
-func rowField(part int, results []ippm.Result, places []int) string {
-	hash := fnv.New32a()
-	for _, i := range places {
-		hash.Write([]byte(results[i].Target))
-		hash.Write([]byte{0}) // stands in no name
-	}
-	return "cells_" + strconv.Itoa(part) + "_" + fmt.Sprintf("%03x", hash.Sum32()%rowHashes)
-}
-
-// appendCells packs results: a version and the time of storing, then each with
-// its target and what stands in no tag of the row.
+// appendCells packs results: a version, the start and the time of storing, then
+// each with its target and what stands in no tag of the row.
 func appendCells(b []byte, results []ippm.Result, sketches [][]byte, places []int, storedAt time.Time) []byte {
-	b = binary.AppendVarint(append(b, rowVersion), storedAt.UnixNano())
+	b = binary.AppendVarint(append(b, rowVersion), results[places[0]].Start.UnixNano())
+	b = binary.AppendVarint(b, storedAt.UnixNano())
 	for _, i := range places {
 		b = appendCell(b, &results[i], sketches[i])
 	}
@@ -113,16 +130,19 @@ func appendCounted[T string | []byte](b []byte, value T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(value))), value...)
 }
 
-// readCells reads what appendCells wrote, and calls yield with every result.
-func readCells(id ippm.ID, value string, yield func(store.Stored)) error {
+// readCells reads what appendCells wrote of results of this series, the
+// target aside, and calls yield with every one.
+func readCells(series ippm.Series, value string, yield func(store.Stored)) error {
 	packed, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return err
 	}
+	id := ippm.ID{Series: series}
 	c := cells{rest: packed}
 	if version := c.take(1); c.err == nil && version[0] != rowVersion {
 		return fmt.Errorf("a row has version %d, but this program knows only %d: run the newer program that wrote it", version[0], rowVersion)
 	}
+	id.Start = time.Unix(0, c.signed()).UTC()
 	storedAt := time.Unix(0, c.signed()).UTC()
 	for c.err == nil && len(c.rest) > 0 {
 		s := store.Stored{Result: c.result(id), StoredAt: storedAt}
