@@ -18,7 +18,7 @@ const module = "ixpqos/"
 var (
 	language  = []string{"internal/ippm", "internal/inventory", "internal/wire", "internal/schedule"}
 	probeSide = []string{"internal/agent", "internal/measure", "internal/deliver"}
-	storeSide = []string{"internal/store", "internal/collect", "internal/judge", "internal/show", "internal/access", "internal/lambdahttp"}
+	storeSide = []string{"internal/store", "internal/collect", "internal/judge", "internal/show", "internal/access", "internal/lambdahttp", "functions"}
 	binaries  = []string{"probe", "functions"}
 	workshop  = []string{"infra"}
 	codecs    = []string{"internal/measure/stamp"}
@@ -41,6 +41,7 @@ var anywhere = []string{"probe", "functions", "internal", "infra"}
 var dependencies = []dependency{
 	{module: "github.com/DataDog/sketches-go", owners: []string{"internal/ippm"}},
 	{module: "github.com/alecthomas/kong", owners: []string{"probe", "functions", "internal/program"}},
+	{module: "github.com/aws/aws-lambda-go", owners: []string{"internal/lambdahttp"}},
 	{module: "github.com/cenkalti/backoff/v5", owners: []string{"internal/deliver"}},
 	{module: "github.com/danielgtaylor/huma/v2", owners: []string{"internal/access", "internal/collect", "internal/show"}},
 	{module: "github.com/go-co-op/gocron/v2", owners: []string{"internal/schedule"}},
