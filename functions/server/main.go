@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"ixpqos/functions/internal/service"
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
@@ -17,6 +18,7 @@ var version = "dev"
 
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Init      initCommand      `cmd:"" help:"Make the buckets and the tokens of an InfluxDB 2, with the token of an operator."`
 	Inventory inventoryCommand `cmd:"" help:"Work with inventory files."`
 	Key       keyCommand       `cmd:"" help:"Work with keys."`
 
@@ -46,7 +48,7 @@ func (c checkCommand) Run() error {
 // was asked for.
 func loadInventory(path string) (*inventory.Inventory, error) {
 	inv, err := inventory.Load(path)
-	return inv, asUsage(err)
+	return inv, service.AsUsage(err)
 }
 
 type schemaCommand struct{}

@@ -29,6 +29,8 @@ type API struct {
 	Mux  *http.ServeMux
 	Gate Gate
 	log  *slog.Logger
+	// described makes the API that /openapi.json describes.
+	described func() *API
 }
 
 // NewAPI makes an API without operations, but with /healthz and /openapi.json.
@@ -45,7 +47,8 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log}
-	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.OpenAPI()) })
+	a.described = func() *API { return a }
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.described().OpenAPI()) })
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		body, err := document()
 		if err != nil {
@@ -58,6 +61,10 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeStatus(w, "ok") })
 	return a
 }
+
+// Describe makes /openapi.json describe another API, of which this one serves a
+// part. It is made when the document is first asked for.
+func (a *API) Describe(whole func() *API) { a.described = whole }
 
 // ready answers /readyz within this time, whatever the store does.
 const readyTimeout = 3 * time.Second
