@@ -37,6 +37,10 @@ func Systemd(t testing.TB) { t.Helper(); demand(t, table, "systemd") }
 // Nginx asks for the web server nginx.
 func Nginx(t testing.TB) { t.Helper(); demand(t, table, "nginx") }
 
+// SAM asks for the SAM CLI, and for Docker with a daemon that runs or that root
+// can start.
+func SAM(t testing.TB) { t.Helper(); demand(t, table, "sam") }
+
 // Git asks for the command git and for a checkout around the test.
 func Git(t testing.TB) { t.Helper(); demand(t, table, "git") }
 
@@ -69,6 +73,7 @@ var table = []need{
 	{"icmp", sync.OnceValue(lacksICMP), "grant CAP_NET_RAW, or set net.ipv4.ping_group_range to a range with your group in it"},
 	{"systemd", sync.OnceValue(lacksSystemd), "install systemd (it need not run)"},
 	{"nginx", sync.OnceValue(lacksNginx), "install nginx (nginx-light is enough; it need not run), with its folder in PATH"},
+	{"sam", sync.OnceValue(lacksSAM), "run infra/sam/install as root, which installs the SAM CLI in a cache and Debian's Docker"},
 	{"git", sync.OnceValue(lacksGit), "install git and test in a checkout"},
 	{"influxd", sync.OnceValue(lacksInfluxd), "run infra/influx/influxd, which builds one once, put one on PATH, or set INFLUX_URL and INFLUX_TOKEN (an operator's)"},
 	{"time", sync.OnceValue(lacksTime), "run without -short (make test)"},
