@@ -86,6 +86,7 @@ func (c *Collector) Register(api *access.API) {
 		Summary: "What the probe is to measure",
 		Errors:  []int{http.StatusNotModified},
 	}), c.getConfig)
+	c.registerFirstVersion(api)
 }
 
 type resultsInput struct {
@@ -190,6 +191,9 @@ func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Res
 // too: it still says how its probe is.
 func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, rejected []wire.Rejected) (wire.Answer, error) {
 	refused, err := c.Store.Put(ctx, batch)
+	if err == nil {
+		err = c.putFirst(ctx, batch, refused)
+	}
 	if err != nil {
 		c.Metrics.Unavailable(len(batch.Results))
 		c.Log.Error("a batch could not be stored; the probe keeps it", "probe", batch.Probe, "start", batch.Start, "error", err)

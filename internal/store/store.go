@@ -19,6 +19,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -34,8 +36,10 @@ type Writer interface {
 	// the report of its probe. The results were checked (ippm.Result.Check).
 	// Rejected names those that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
-	// PutPings stores results in the first version's form. One of the same
-	// source, target, family and time is written anew.
+	// PutPings stores results in the first version's form, which were checked
+	// (Ping.Check): all of them, or it returns an error, after which the caller
+	// may write them again. One of the same source, target, family and time is
+	// written anew.
 	PutPings(ctx context.Context, pings []Ping) error
 }
 
@@ -96,7 +100,8 @@ type Ping struct {
 	Source, Target string
 	// Family is the first version's proto: 4 or 6.
 	Family uint8
-	At     time.Time
+	// At is kept to the microsecond, and comes out in UTC.
+	At time.Time
 	// Loss is the ratio, 0 to 1.
 	Loss float64
 	// RTT is nil where every ping was lost.
@@ -106,3 +111,30 @@ type Ping struct {
 // PingRTT are round-trip times in milliseconds. Jitter is the first version's
 // word for their standard deviation.
 type PingRTT struct{ Min, Max, Avg, Jitter float64 }
+
+// Check tells what is wrong with a ping, whoever sent it.
+func (p Ping) Check() error {
+	for _, n := range []struct{ what, name string }{{"source", p.Source}, {"target", p.Target}} {
+		if err := ippm.CheckName(n.name); err != nil {
+			return fmt.Errorf("%s %q %w", n.what, n.name, err)
+		}
+	}
+	switch {
+	case p.Family != 4 && p.Family != 6:
+		return fmt.Errorf("proto is %d; it is 4 or 6", p.Family)
+	case p.At.Year() < 2000 || p.At.Year() > 2200:
+		return fmt.Errorf("%s is no time of a measurement", p.At.Format(time.RFC3339))
+	case !(p.Loss >= 0 && p.Loss <= 1):
+		return fmt.Errorf("ping_loss is %g; it is 0 to 1", p.Loss)
+	case p.RTT == nil:
+		return nil
+	case p.Loss == 1:
+		return errors.New("ping_loss is 1, but there are round-trip times")
+	}
+	for _, v := range []float64{p.RTT.Min, p.RTT.Max, p.RTT.Avg, p.RTT.Jitter} {
+		if !(v >= 0 && v <= math.MaxFloat64) {
+			return fmt.Errorf("%g is no round-trip time", v)
+		}
+	}
+	return nil
+}

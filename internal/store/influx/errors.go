@@ -1,0 +1,63 @@
+package influx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	api "github.com/influxdata/influxdb-client-go/v2/api/http"
+
+	"ixpqos/internal/store"
+)
+
+// explain turns an error of a request into one that says what was tried, where,
+// and what to do, and that is a store.ErrUnavailable where its cause can go away.
+func (s *Store) explain(tried string, err error) error { return explain(tried, s.name, err) }
+
+func explain(tried, where string, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, errSlow) {
+		return fmt.Errorf("%s: InfluxDB at %s: %w", tried, where, err)
+	}
+	if hint := transient(err); hint != "" {
+		return fmt.Errorf("%s: InfluxDB at %s: %w: %s: %w", tried, where, store.ErrUnavailable, hint, err)
+	}
+	return fmt.Errorf("%s: InfluxDB at %s: %w", tried, where, err)
+}
+
+// errSlow is a request that took longer than the Store lets one take.
+var errSlow = errors.New("no answer in time")
+
+// transient says what to do about an error whose cause can go away, and nothing
+// about another.
+func transient(err error) string {
+	if errors.Is(err, errSlow) {
+		return "it does not answer: look whether it hangs or is overloaded"
+	}
+	var bad badAnswer
+	var e *api.Error
+	if errors.As(err, &bad) || !errors.As(err, &e) {
+		return ""
+	}
+	switch {
+	case e.StatusCode == 0:
+		return "it cannot be reached: start it, or check the address"
+	case e.StatusCode == http.StatusUnauthorized:
+		return "it does not know the token: check it (ixpqos-server init makes new ones)"
+	case e.StatusCode == http.StatusForbidden:
+		return "the token does not allow it: take the one that ixpqos-server init printed for this use"
+	case missing(e):
+		return "the organisation or bucket is missing, or the token does not allow it: check their names, run ixpqos-server init, or take the token that it printed for this use"
+	case e.StatusCode == http.StatusTooManyRequests || e.StatusCode >= 500:
+		return "it cannot take more now: wait, or give it more"
+	}
+	return ""
+}
+
+// missing says whether there is no such organisation or bucket. A query that
+// names another organisation is a bad request.
+func missing(e *api.Error) bool {
+	return e.StatusCode == http.StatusNotFound ||
+		e.StatusCode == http.StatusBadRequest && strings.Contains(e.Message, "organization name")
+}
