@@ -61,7 +61,7 @@ func passing(f store.Filter) (flux string) {
 
 // literal is a string in Flux
 // (https://docs.influxdata.com/flux/v0/spec/lexical-elements/#string-literals).
-// A name in a query may be anything that a client sent.
+// A name in a query may be anything that a client sent, and Flux takes only UTF-8.
 func literal(value string) string {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -71,7 +71,7 @@ func literal(value string) string {
 		case r == '"' || r == '\\' || r == '$':
 			b.WriteString(escapes[r])
 		case r < ' ' || r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, value[i])
+			b.WriteString(`\x01`) // which is in no name, so that there is nothing of that name
 		default:
 			b.WriteString(value[i : i+n])
 		}

@@ -1,0 +1,248 @@
+package influx_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
+	"ixpqos/internal/store/influx"
+	"ixpqos/internal/store/storetest"
+)
+
+func batchOf(targets ...string) ippm.Batch {
+	b := storetest.NewBatch("p1", 0)
+	for _, target := range targets {
+		b.Results = append(b.Results, storetest.NewResult(storetest.Pair("p1", target), 0, 0, 200))
+	}
+	return b
+}
+
+// TestUnavailable: what is set wrongly says what to do, at once and in Ready.
+func TestUnavailable(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []struct {
+		what string
+		set  func(*influx.Options)
+		want []string
+	}{
+		{"unknown token", func(o *influx.Options) { o.Token = "nonsense" }, []string{"does not know the token", "ixpqos-server init"}},
+		{"token for reading", func(o *influx.Options) { o.Token = w.tokens.Read.Secret }, []string{"token does not allow it", "for this use"}},
+		{"missing bucket", func(o *influx.Options) { o.Buckets.Raw = "gone" }, []string{"bucket is missing", "run ixpqos-server init", `"gone"`}},
+		{"missing organisation", func(o *influx.Options) { o.Org = "nobody" }, []string{"organisation or bucket is missing", `"nobody"`}},
+		{"nobody listens", func(o *influx.Options) { o.URL = "http://127.0.0.1:1" }, []string{"127.0.0.1:1", "cannot be reached", "start it"}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			opts := w.options()
+			opts.Use = influx.Writing
+			c.set(&opts)
+			s := open(t, opts)
+			_, putError := s.Put(t.Context(), batchOf("p2"))
+			for _, err := range []error{putError, s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)}), s.Ready(t.Context())} {
+				checkUnavailable(t, err, c.want)
+			}
+		})
+	}
+	for _, c := range []struct {
+		what string
+		set  func(*influx.Options)
+		want []string
+	}{
+		{"unknown token", func(o *influx.Options) { o.Token = "nonsense" }, []string{"does not know the token"}},
+		{"token for writing", func(o *influx.Options) { o.Token = w.tokens.Write.Secret }, []string{"the token does not allow it", "for this use"}},
+		{"missing bucket", func(o *influx.Options) { o.Buckets.Raw = "gone" }, []string{"bucket is missing", `gone`}},
+		{"missing organisation", func(o *influx.Options) { o.Org = "nobody" }, []string{"organisation or bucket is missing", `"nobody"`}},
+	} {
+		t.Run("reading: "+c.what, func(t *testing.T) {
+			opts := w.options()
+			opts.Use = influx.Reading
+			c.set(&opts)
+			s := open(t, opts)
+			_, latestError := s.Latest(t.Context(), store.Filter{}, storetest.At(0), storetest.At(1))
+			_, pingsError := s.LastPings(t.Context(), "p1")
+			for _, err := range []error{latestError, pingsError, s.Ready(t.Context())} {
+				checkUnavailable(t, err, c.want)
+			}
+		})
+	}
+}
+
+func checkUnavailable(t *testing.T, err error, want []string) {
+	t.Helper()
+	if !errors.Is(err, store.ErrUnavailable) {
+		t.Fatalf("%v is no store.ErrUnavailable", err)
+	}
+	for _, text := range want {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%v does not say %q", err, text)
+		}
+	}
+	if strings.Contains(err.Error(), "\n") {
+		t.Errorf("%q is more than one line", err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for want, opts := range map[string]influx.Options{
+		"is no address": {URL: "127.0.0.1:8086", Org: "o", Token: "t"},
+		"no token":      {URL: "http://127.0.0.1:8086", Org: "o"},
+		"organisation":  {URL: "http://127.0.0.1:8086", Token: "t"},
+	} {
+		if _, err := influx.Open(t.Context(), opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v does not say %q", opts, err, want)
+		}
+	}
+}
+
+// TestTypeConflict: somebody wrote a field with another type, in the days of one
+// of two results.
+func TestTypeConflict(t *testing.T) {
+	w := newWorld(t)
+	w.Write(t, w.buckets.Raw, fmt.Sprintf("qos,source=x sent=1.5 %d", storetest.At(0).UnixNano()))
+	s := open(t, w.options())
+	b := batchOf("p2", "p3")
+	b.Results[1].Start = storetest.Start.AddDate(0, 0, 21) // another shard
+	rejected, err := s.Put(t.Context(), b)
+	if err != nil || len(rejected) != 1 || rejected[0].ID != b.Results[0].ID || !strings.Contains(rejected[0].Reason, `field "sent"`) {
+		t.Errorf("rejected %+v, %v", rejected, err)
+	}
+	if got := between(t, s, "p1", "p3"); len(got) != 1 {
+		t.Errorf("%d results of p3, not 1", len(got))
+	}
+}
+
+// TestReportConflict: without its report a batch is not stored as a whole.
+func TestReportConflict(t *testing.T) {
+	w := newWorld(t)
+	w.Write(t, w.buckets.Raw, fmt.Sprintf("probe,probe=x waiting=1.5 %d", storetest.At(0).UnixNano()))
+	_, err := open(t, w.options()).Put(t.Context(), batchOf("p2"))
+	if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), `the report of "p1"`) {
+		t.Errorf("Put said %v", err)
+	}
+}
+
+// TestOutdated: what is older than the bucket keeps is rejected by name.
+func TestOutdated(t *testing.T) {
+	w := newWorldKeeping(t, influx.Retention{Raw: 48 * time.Hour})
+	s := open(t, w.options())
+	b := batchOf("p2", "p3", "p4")
+	b.Start = time.Now().Truncate(time.Minute)
+	b.Results[1].Start = b.Start
+	rejected, err := s.Put(t.Context(), b)
+	if err != nil || len(rejected) != 2 || rejected[0].ID != b.Results[0].ID || rejected[1].ID != b.Results[2].ID ||
+		!strings.Contains(rejected[0].Reason, "retention") {
+		t.Errorf("rejected %+v, %v", rejected, err)
+	}
+	if got, err := s.Latest(t.Context(), store.Filter{}, time.Time{}, b.Start); err != nil || len(got) != 1 || got[0].Target != "p3" {
+		t.Errorf("latest %+v, %v", got, err)
+	}
+	b.Start, b.Results = storetest.Start, b.Results[:1]
+	if rejected, err := s.Put(t.Context(), b); err != nil || len(rejected) != 1 {
+		t.Errorf("of an old batch it rejected %+v, %v", rejected, err)
+	}
+}
+
+// double answers as an InfluxDB in trouble: it refuses requests that have a line
+// about a target whose name begins with "bad".
+type double struct {
+	*httptest.Server
+	status int
+	mu     sync.Mutex
+	taken  []string
+}
+
+func newDouble(t *testing.T, status int) *double {
+	d := &double{status: status}
+	d.Server = httptest.NewServer(d)
+	t.Cleanup(d.Close)
+	return d
+}
+
+func (d *double) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if strings.Contains(string(body), "target=bad") {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(d.status)
+		fmt.Fprint(w, `{"code":"a code","message":"a reason"}`)
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.taken = append(d.taken, strings.Split(strings.TrimSpace(string(body)), "\n")...)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (d *double) store(t *testing.T) *influx.Store {
+	return open(t, influx.Options{URL: d.URL, Org: "o", Token: "t"})
+}
+
+// TestBadLines: where InfluxDB takes nothing of a request because of one line,
+// the others get through, each once.
+func TestBadLines(t *testing.T) {
+	for _, status := range []int{400, 413, 422} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			d := newDouble(t, status)
+			rejected, err := d.store(t).Put(t.Context(), batchOf("a", "b", "bad1", "c", "d", "bad2", "e"))
+			if err != nil || len(rejected) != 2 || rejected[0].ID.Target != "bad1" || rejected[1].ID.Target != "bad2" || rejected[0].Reason != "a reason" {
+				t.Errorf("rejected %+v, %v", rejected, err)
+			}
+			if len(d.taken) != 5+1+1 { // results, row, report
+				t.Errorf("%d lines were taken", len(d.taken))
+			}
+		})
+	}
+}
+
+func TestOverloaded(t *testing.T) {
+	for _, status := range []int{401, 403, 404, 429, 500, 503} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			d := newDouble(t, status)
+			rejected, err := d.store(t).Put(t.Context(), batchOf("a", "bad1"))
+			if !errors.Is(err, store.ErrUnavailable) || len(rejected) > 0 || len(d.taken) > 0 {
+				t.Errorf("rejected %+v, %v; %d lines were taken", rejected, err, len(d.taken))
+			}
+		})
+	}
+}
+
+// TestInjection: a name that would add a line is refused before anything is sent.
+func TestInjection(t *testing.T) {
+	d := newDouble(t, 400)
+	s := d.store(t)
+	for _, name := range []string{"", "a\nqos,source=x sent=1i", `ends in\`, "\x00"} {
+		b := batchOf("p2", "p3")
+		b.Results[0].Target = name
+		if _, err := s.Put(t.Context(), b); err == nil {
+			t.Errorf("a result for %q was stored", name)
+		}
+		ping := storetest.NewPing("p1", name, 0)
+		if err := s.PutPings(t.Context(), []store.Ping{ping}); err == nil {
+			t.Errorf("a ping to %q was stored", name)
+		}
+		if _, err := s.Put(t.Context(), ippm.Batch{Probe: name, Start: storetest.Start}); err == nil {
+			t.Errorf("a report of %q was stored", name)
+		}
+	}
+	if len(d.taken) > 0 {
+		t.Errorf("%q were sent", d.taken)
+	}
+}
+
+func between(t *testing.T, s *influx.Store, source, target string) (got []store.Stored) {
+	t.Helper()
+	err := s.Range(t.Context(), source, target, store.Filter{}, time.Time{}, storetest.Start.AddDate(1, 0, 0), func(r store.Stored) error {
+		got = append(got, r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
