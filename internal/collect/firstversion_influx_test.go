@@ -2,7 +2,6 @@ package collect_test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -13,8 +12,6 @@ import (
 	"ixpqos/internal/store"
 	"ixpqos/internal/store/influx"
 )
-
-func TestMain(m *testing.M) { os.Exit(influxd.Main(m)) }
 
 // pingsInFlux is how a dashboard of the first version asks: its own measurement,
 // tags and fields, which are floats.

@@ -27,7 +27,7 @@ import (
 	"ixpqos/internal/wire"
 )
 
-var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var firstNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // The keys of the tests: a probe's, a viewer's, and the shared one.
 const (
@@ -35,8 +35,6 @@ const (
 
 	maxBody, maxEntries = 4000, 20
 )
-
-func hash(key string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(key))) }
 
 func newInventory(t *testing.T) *inventory.Inventory {
 	t.Helper()
@@ -90,20 +88,20 @@ func start(t *testing.T, writers ...func(store.Writer) store.Writer) *service {
 	}}
 	api := access.NewAPI("test", "1", gate, log)
 	(&collect.Collector{Inventory: current, Store: writer, Metrics: access.NewMetrics(), Log: log,
-		Now: func() time.Time { return now }, MaxBody: maxBody, MaxResults: maxEntries}).Register(api)
+		Now: func() time.Time { return firstNow }, MaxBody: maxBody, MaxResults: maxEntries}).Register(api)
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
 }
 
-type answer struct {
+type firstAnswer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-func (s *service) ask(method, path, key, body string, headers ...string) answer {
+func (s *service) ask(method, path, key, body string, headers ...string) firstAnswer {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer cancel()
@@ -126,7 +124,7 @@ func (s *service) ask(method, path, key, body string, headers ...string) answer 
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Header, strings.TrimSpace(string(text))}
+	return firstAnswer{response.StatusCode, response.Header, strings.TrimSpace(string(text))}
 }
 
 func (s *service) pings(source string) []store.Ping {
@@ -138,8 +136,8 @@ func (s *service) pings(source string) []store.Ping {
 	return pings
 }
 
-// check compares an answer; an error of the first version is given by its text.
-func check(t *testing.T, got answer, status int, body string) {
+// check compares an firstAnswer; an error of the first version is given by its text.
+func check(t *testing.T, got firstAnswer, status int, body string) {
 	t.Helper()
 	if status >= 400 {
 		text, _ := json.Marshal(wire.FirstError{Error: body})
@@ -228,7 +226,7 @@ func from(source string, entries ...string) string {
 
 // to is the ping that an entry becomes.
 func to(target string, family uint8) store.Ping {
-	return store.Ping{Target: target, Family: family, At: now, Loss: 0.1, RTT: &store.PingRTT{Min: 0.5, Max: 2, Avg: 1.25, Jitter: 0.125}}
+	return store.Ping{Target: target, Family: family, At: firstNow, Loss: 0.1, RTT: &store.PingRTT{Min: 0.5, Max: 2, Avg: 1.25, Jitter: 0.125}}
 }
 
 func lost(p store.Ping) store.Ping {
@@ -424,7 +422,7 @@ func TestFirstVersionDefect(t *testing.T) {
 // measured is a result of our own probe: so many lost, and each of the times in
 // microseconds.
 func measured(test, target string, family uint8, lost int, us ...float64) ippm.Result {
-	r := ippm.Result{ID: ippm.ID{Series: ippm.Series{Source: "p1", Target: target, Test: test, Family: family}, Start: now.Add(-time.Minute)},
+	r := ippm.Result{ID: ippm.ID{Series: ippm.Series{Source: "p1", Target: target, Test: test, Family: family}, Start: firstNow.Add(-time.Minute)},
 		Kind: "icmp", Length: 5 * time.Minute,
 		Counts: ippm.Counts{Sent: lost + len(us), Received: len(us), Unplaced: lost}}
 	for _, sample := range us {
@@ -437,7 +435,7 @@ func measured(test, target string, family uint8, lost int, us ...float64) ippm.R
 
 func batch(t *testing.T, results ...ippm.Result) string {
 	t.Helper()
-	body, err := wire.EncodeBatch(ippm.Batch{Probe: "p1", Start: now.Add(-time.Minute), Results: results})
+	body, err := wire.EncodeBatch(ippm.Batch{Probe: "p1", Start: firstNow.Add(-time.Minute), Results: results})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,9 +452,9 @@ func TestFirstVersionTest(t *testing.T) {
 	body := batch(t, measured("ping", "p2", 4, 1, 1000, 3000, 2000), measured("ping", "p2", 6, 4), refused, late,
 		measured("quick", "p3 süd", 4, 0, 500), measured("ping", "unknown", 4, 0, 500))
 	want := []store.Ping{
-		{Source: "p1", Target: "p2", Family: 4, At: now.Add(-time.Minute), Loss: 0.25, RTT: &store.PingRTT{Min: 1, Max: 3, Avg: 2, Jitter: 0.816496580927726}},
-		{Source: "p1", Target: "p2", Family: 6, At: now.Add(-time.Minute), Loss: 1},
-		{Source: "p1", Target: "rs1", Family: 4, At: now.Add(-time.Minute), Loss: 0},
+		{Source: "p1", Target: "p2", Family: 4, At: firstNow.Add(-time.Minute), Loss: 0.25, RTT: &store.PingRTT{Min: 1, Max: 3, Avg: 2, Jitter: 0.816496580927726}},
+		{Source: "p1", Target: "p2", Family: 6, At: firstNow.Add(-time.Minute), Loss: 1},
+		{Source: "p1", Target: "rs1", Family: 4, At: firstNow.Add(-time.Minute), Loss: 0},
 	}
 	for range 2 { // a batch may come again
 		if got := s.ask("POST", "/api/v2/results", keyP1, body); got.status != 200 {

@@ -21,7 +21,7 @@ import (
 )
 
 // serve is the viewer-facing API over a real socket, and its store.
-func serve(t *testing.T) (url string, kept *sqlite.Store) {
+func serveFirst(t *testing.T) (url string, kept *sqlite.Store) {
 	t.Helper()
 	kept, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
 	if err != nil {
@@ -79,7 +79,7 @@ func get(t *testing.T, url, key string) (status int, body string) {
 func TestFirstVersionLast(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	rtt := &store.PingRTT{Min: 0.5, Max: 2, Avg: 1.25, Jitter: 0.125}
-	url, kept := serve(t)
+	url, kept := serveFirst(t)
 	if err := kept.PutPings(t.Context(), []store.Ping{
 		{Source: "p1", Target: "p2", Family: 4, At: at.Add(-time.Minute), Loss: 0.5, RTT: rtt},
 		{Source: "p1", Target: "p2", Family: 4, At: at.Add(250 * time.Millisecond), Loss: 0.1, RTT: rtt},
