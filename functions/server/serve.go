@@ -117,6 +117,17 @@ type configuration struct {
 	keys      *inventory.Watched[[]inventory.Key] // nil where there is none
 }
 
+// problems are what is wrong with the files as they are now.
+func (f configuration) problems() (problems []error) {
+	if err := f.inventory.Problem(); err != nil {
+		problems = append(problems, err)
+	}
+	if f.keys != nil && f.keys.Problem() != nil {
+		problems = append(problems, f.keys.Problem())
+	}
+	return problems
+}
+
 func (c serveCommand) open() (configuration, error) {
 	file, err := inventory.Open(c.Inventory)
 	if err != nil {
@@ -150,7 +161,7 @@ func (c serveCommand) handler(config configuration, store *sqlite.Store, metrics
 	api := access.NewAPI("IXPQos", version, gate, log)
 	(&collect.Collector{Inventory: config.inventory.Current, Store: store, Metrics: metrics, Log: log, Now: time.Now,
 		MaxBody: c.MaxBody, MaxResults: c.MaxResults}).Register(api)
-	(&show.Viewer{Inventory: config.inventory.Current, Store: store, Log: log, Now: time.Now}).Register(api)
+	(&show.Viewer{Inventory: config.inventory.Current, Store: store, Log: log, Now: time.Now, Problems: config.problems}).Register(api)
 	api.ServeReady(store.Ready)
 	api.ServeMetrics(metrics)
 	return api.Handler()
@@ -188,6 +199,8 @@ func watch[T any](ctx context.Context, file *inventory.Watched[T], what string, 
 			log.Error("a file is not valid; what it said before stays in use", "file", what, "error", err)
 		case changed:
 			log.Info("a changed file was taken up", "file", what)
+		default:
+			log.Info("the file says what is in use", "file", what)
 		}
 	})
 }

@@ -567,7 +567,7 @@ func TestTroubleAndLog(t *testing.T) {
 		t.Errorf("trouble before the start: %q", got)
 	}
 	stop := run(t, u)
-	for _, want := range []string{"503", "503", "503", "401", "401"} {
+	for _, want := range []string{"503 Service", "503 Service", "503 Service", "401 Unauthorized", "401 Unauthorized"} {
 		p := clock.paused(t)
 		if got := u.Trouble(); !strings.Contains(got, want) {
 			t.Errorf("trouble is %q, want %s", got, want)
@@ -579,8 +579,8 @@ func TestTroubleAndLog(t *testing.T) {
 	if got := u.Trouble(); got != "" {
 		t.Errorf("trouble after success: %q", got)
 	}
-	log.want(t, 1, "503")
-	log.want(t, 1, "401")
+	log.want(t, 1, "503 Service")
+	log.want(t, 1, "401 Unauthorized")
 	log.want(t, 1, "delivered again")
 	log.want(t, 1, "failures=5")
 }
