@@ -103,6 +103,14 @@ func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {
 
 type checkCommand struct{ settings }
 
+// Validate is asked by the command line's parser.
+func (c checkCommand) Validate() error {
+	if c.Name == "" || c.Server == "" && c.Inventory == "" {
+		return errors.New("check needs --name, and --server or --inventory")
+	}
+	return nil
+}
+
 func (c checkCommand) Run(ctx context.Context, log *slog.Logger) error {
 	if !agent.Check(ctx, c.agent(), os.Stdout, log) {
 		return program.ErrSaid

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 
@@ -64,15 +63,14 @@ func (c newKeyCommand) Run() error {
 		return program.Usage(fmt.Errorf("name %q %w", c.Name, err))
 	}
 	key, hash := access.NewKey()
-	where := "its probe's key_sha256 in the inventory"
+	to := fmt.Sprintf("Put the key into the key file of probe %q", c.Name)
 	if c.Role == inventory.RoleViewer {
-		where = "its viewer's key_sha256 in the inventory"
+		to = fmt.Sprintf("Give the key to %q", c.Name)
 	}
-	fmt.Printf("key:    %s\nsha256: %s\n\n"+
-		"Put the key into the key file of %s %q; it is shown only now.\n"+
-		"Put the sha256 into %s, or into the file of --keys:\n"+
-		"  - {role: %s, name: %q, sha256: %s}\n",
-		key, hex.EncodeToString(hash[:]), c.Role, c.Name, where, c.Role, c.Name, hex.EncodeToString(hash[:]))
+	fmt.Printf("key:    %[1]s\nsha256: %[2]x\n\n"+
+		"%[3]s; it is shown only now.\n"+
+		"Put the sha256 into the %[4]s's key_sha256 in the inventory, or into the file of --keys:\n"+
+		"  - {role: %[4]s, name: %[5]q, sha256: %[2]x}\n", key, hash, to, c.Role, c.Name)
 	return nil
 }
 

@@ -280,7 +280,7 @@ func TestNewKey(t *testing.T) {
 	if hash != sha256.Sum256([]byte(key)) {
 		t.Error("the hash is not the SHA-256 of the key's text")
 	}
-	if secret, err := base64.RawURLEncoding.DecodeString(key); err != nil || len(secret) != 32 {
+	if secret, err := hex.DecodeString(key); err != nil || len(secret) != 32 {
 		t.Errorf("the key %q holds %d bytes, %v; want 32", key, len(secret), err)
 	}
 	if other, _ := access.NewKey(); other == key {

@@ -12,7 +12,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -38,7 +38,7 @@ type Gate struct {
 
 // Errors of the gate.
 var (
-	ErrNoKey    = errors.New("this needs a key: send it in the header " + HeaderKey)
+	ErrNoKey    = errors.New("this needs a key: send it in the header " + HeaderKey + " (in a browser: as the password)")
 	ErrWrongKey = errors.New("the key is not accepted")
 )
 
@@ -95,6 +95,6 @@ func (g Gate) CanRead(r *http.Request) error {
 func NewKey() (key string, hash [sha256.Size]byte) {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails: it ends the program if the system has no randomness
-	key = base64.RawURLEncoding.EncodeToString(secret[:])
+	key = hex.EncodeToString(secret[:])
 	return key, sha256.Sum256([]byte(key))
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ixpqos/internal/deliver"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/ping"
 	"ixpqos/internal/wire"
@@ -68,6 +69,10 @@ func (c *checker) server(ctx context.Context, s Settings, log *slog.Logger) (par
 		c.say("inventory", err, s.InventoryFile)
 		return part, err == nil
 	}
+	if _, err := deliver.ReadKey(s.KeyFile); err != nil {
+		c.say("key file", err, "")
+		return part, false
+	}
 	api, err := newAPI(s, log)
 	if err == nil {
 		err = api.healthy(ctx)
@@ -97,10 +102,10 @@ func checkTest(part inventory.Part, t inventory.Test) error {
 	return ping.Fits(t, len(part.Pairs(t)))
 }
 
-// checkState tells whether the folder can be written, or made.
+// checkState tells whether the folder can be written.
 func checkState(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("it cannot be made (%w): create it and give it to this user", err)
+	if _, err := os.Stat(dir); err != nil {
+		return fmt.Errorf("it is not there (%w): the systemd unit makes it, or the first run", err)
 	}
 	f, err := os.CreateTemp(dir, "check-*")
 	if err != nil {

@@ -39,6 +39,7 @@ type puller struct {
 	// taken is called with every part that was handed to the engine.
 	taken func(context.Context, inventory.Part) error
 	etag  string
+	has   bool // a configuration was taken up
 }
 
 const subjectConfig = "configuration"
@@ -87,7 +88,11 @@ func (p *puller) pull(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil {
+	switch {
+	case err != nil && !p.has:
+		p.board.set(subjectConfig, fmt.Sprintf("there is no configuration yet, so nothing is measured: %v", err))
+		return
+	case err != nil:
 		p.board.set(subjectConfig, fmt.Sprintf("the configuration may be old: %v", err))
 		return
 	}
@@ -125,6 +130,7 @@ func (p *puller) take(ctx context.Context, config []byte) error {
 	}
 	p.board.set("configuration keys", unknown)
 	p.board.set("test kinds", unknownKinds(part))
+	p.has = true
 	offer(ctx, p.parts, part)
 	p.log.Info("configuration taken up", "inventory", part.Inventory, "peers", len(part.Peers), "tests", len(part.Tests))
 	if err := p.taken(ctx, part); err != nil {

@@ -19,6 +19,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -64,10 +65,40 @@ type Collector struct {
 	// MaxBody bounds a posted body in bytes, MaxResults its results.
 	MaxBody    int64
 	MaxResults int
+
+	mu    sync.Mutex
+	known names
+}
+
+// names are those of all inventories that were in use since the server started.
+// What was measured while a target was in the inventory is taken after it went.
+type names struct {
+	newest *inventory.Inventory
+	ever   map[string]bool
+}
+
+func (c *Collector) everKnew(name string) bool {
+	inv := c.Inventory()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known.newest != inv {
+		if c.known.ever == nil {
+			c.known.ever = map[string]bool{}
+		}
+		for _, p := range inv.Probes {
+			c.known.ever[p.Name] = true
+		}
+		for _, t := range inv.Targets {
+			c.known.ever[t.Name] = true
+		}
+		c.known.newest = inv
+	}
+	return c.known.ever[name]
 }
 
 // Register adds the probe-facing operations to the API.
 func (c *Collector) Register(api *access.API) {
+	c.everKnew("") // learns the names of the first inventory
 	huma.Register(api, api.ForProbes(huma.Operation{
 		OperationID: "post-results", Method: http.MethodPost, Path: "/api/v2/results",
 		Summary:     "Submit a batch of results",
@@ -179,7 +210,7 @@ func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Res
 	switch {
 	case r.Source != probe:
 		return fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, probe)
-	case !inv.Knows(r.Target):
+	case !c.everKnew(r.Target):
 		return fmt.Sprintf("target %q is not in the inventory", r.Target)
 	case r.Start.Sub(c.Now()) > maxAhead:
 		return c.ahead(r.Start)

@@ -14,6 +14,7 @@ import (
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/collect"
+	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/store/storetest"
 	"ixpqos/internal/wire"
@@ -153,7 +154,7 @@ func TestTooManyResults(t *testing.T) {
 // full batch on a thin line, which would be sent again for ever.
 func TestSlowUploadHasAsLongAsTheServerGives(t *testing.T) {
 	api := access.NewAPI("", "", access.Gate{}, nil)
-	(&collect.Collector{}).Register(api)
+	(&collect.Collector{Inventory: func() *inventory.Inventory { return &inventory.Inventory{} }}).Register(api)
 	if got := api.OpenAPI().Paths["/api/v2/results"].Post.BodyReadTimeout; got != time.Minute {
 		t.Errorf("a body may take %v; want 1m", got)
 	}
@@ -167,6 +168,21 @@ func raw(t *testing.T, results ...any) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// TestResultsOfATargetThatWent: an operator who removes a target must find
+// nothing set aside at the probes that had measured it until then.
+func TestResultsOfATargetThatWent(t *testing.T) {
+	s := serve(t)
+	rs1 := resultTo("rs1", 1)
+	without := *s.inventory
+	without.Targets = nil
+	s.inventory = &without
+	batch := storetest.NewBatch("p1", 1, rs1)
+	if got := s.postBatch(t, batch).stored(t); got.Stored != 1 || len(got.Rejected) != 0 {
+		t.Errorf("answer = %+v", got)
+	}
+	s.holds(t, rs1)
 }
 
 func TestRejectedResultCostsNoOther(t *testing.T) {

@@ -108,6 +108,8 @@ type Watched[T any] struct {
 
 	mu   sync.Mutex // one attempt at a time
 	seen digest     // of the last attempt, good or bad
+
+	problem atomic.Pointer[error] // of the last attempt; nil where it was good
 }
 
 // Open loads the inventory at path, as Load does. An invalid one is an error.
@@ -137,6 +139,14 @@ func openWatched[T any](path string, parse func(source) (T, error)) (*Watched[T]
 // Current is what the file said when it was last valid.
 func (w *Watched[T]) Current() T { return *w.current.Load() }
 
+// Problem is why the file as it is now is not in use; nil where it is.
+func (w *Watched[T]) Problem() error {
+	if err := w.problem.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
 // Reload loads the file again. changed tells whether it now says something
 // else, keys included; a file that is invalid or cannot be read leaves what was
 // current, and the error says why.
@@ -149,6 +159,10 @@ func (w *Watched[T]) Reload() (changed bool, err error) {
 func (w *Watched[T]) adopt(s source) (changed bool, err error) {
 	w.seen = s.digest()
 	now, err := w.parse(s)
+	w.problem.Store(nil)
+	if err != nil {
+		w.problem.Store(&err)
+	}
 	if before := w.current.Load(); err != nil || before != nil && reflect.DeepEqual(now, *before) {
 		return false, err
 	}

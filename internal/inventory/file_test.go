@@ -360,6 +360,28 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+func TestProblemIsThatOfTheFileAsItIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("keys: []")
+	w, err := OpenKeys(path)
+	if err != nil || w.Problem() != nil {
+		t.Fatal(err, w.Problem())
+	}
+	write("kes: []")
+	if _, err := w.Reload(); err == nil || w.Problem() == nil || w.Problem().Error() != err.Error() {
+		t.Errorf("problem %v; want %v", w.Problem(), err)
+	}
+	write("keys: []")
+	if _, err := w.Reload(); err != nil || w.Problem() != nil {
+		t.Errorf("problem %v stays", w.Problem())
+	}
+}
+
 func TestKeysFile(t *testing.T) {
 	const hash = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	other := strings.Replace(hash, "a", "b", 1)

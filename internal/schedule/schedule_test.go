@@ -3,6 +3,7 @@ package schedule
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -97,15 +98,23 @@ func TestSpreadIsSteadyAndSpreads(t *testing.T) {
 	}
 }
 
-// bench is a scheduler on a clock that the test moves.
+// bench is a scheduler on a clock that the test moves. The clock runs ahead of
+// the jobs now and then, as that of a busy host does: intervals may be skipped,
+// and none may run twice.
 type bench struct {
 	*Scheduler
 	clock *clockwork.FakeClock
 	runs  chan time.Time // the start of every interval that ran
+	seen  map[time.Time]bool
 }
 
 func newBench(t *testing.T, at time.Time) *bench {
 	clock := clockwork.NewFakeClockAt(at)
+	return benchOn(t, clock, clock)
+}
+
+func benchOn(t *testing.T, clock clockwork.Clock, fake *clockwork.FakeClock) *bench {
+	t.Helper()
 	s, err := New(clock, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +124,7 @@ func newBench(t *testing.T, at time.Time) *bench {
 			t.Error(err)
 		}
 	})
-	return &bench{Scheduler: s, clock: clock, runs: make(chan time.Time, 100)}
+	return &bench{Scheduler: s, clock: fake, runs: make(chan time.Time, 1000), seen: map[time.Time]bool{}}
 }
 
 func (b *bench) add(t *testing.T, job Job) {
@@ -123,78 +132,41 @@ func (b *bench) add(t *testing.T, job Job) {
 	if job.Run == nil {
 		job.Run = func(_ context.Context, start, _ time.Time) { b.runs <- start }
 	}
-	if job.Missed == nil {
-		// The fake clock may be ahead of a run that is about to return.
-		job.Missed = func(start, _ time.Time) { b.runs <- start }
-	}
 	if err := b.Add(job); err != nil {
 		t.Fatal(err)
 	}
-	b.settle(t)
 }
 
-// settle waits until one timer waits for the clock.
-func (b *bench) settle(t *testing.T) {
+// until moves the clock on until so many further intervals have run.
+func (b *bench) until(t *testing.T, further int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if err := b.clock.BlockUntilContext(ctx, 1); err != nil {
-		t.Fatal("no job waits for its time: ", err)
+	want := len(b.seen) + further
+	for began := time.Now(); len(b.seen) < want; {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("%d intervals ran; want %d", len(b.seen), want)
+		}
+		b.clock.Advance(time.Second)
+		select {
+		case start := <-b.runs:
+			if b.seen[start] {
+				t.Errorf("the interval of %v ran twice", start)
+			}
+			b.seen[start] = true
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
 
-func (b *bench) next(t *testing.T) time.Time {
-	t.Helper()
-	select {
-	case start := <-b.runs:
-		b.settle(t)
-		return start
-	case <-time.After(10 * time.Second):
-		t.Fatal("the job did not run")
-		return time.Time{}
-	}
-}
-
-func TestAJobRunsOnceInEveryWholeInterval(t *testing.T) {
+func TestAJobRunsInWholeIntervalsOnly(t *testing.T) {
 	b := newBench(t, noon.Add(2*time.Second))
 	b.add(t, Job{Name: "ping", Timetable: MustEvery(10 * time.Second), Offset: 3 * time.Second})
-	// 12:00:03 lies in an interval that began before the job was there.
-	b.clock.Advance(time.Second)
-	b.settle(t)
-	for i := 1; i <= 5; i++ {
-		b.clock.Advance(10 * time.Second)
-		if got, want := b.next(t), noon.Add(time.Duration(i)*10*time.Second); !got.Equal(want) {
-			t.Fatalf("run %d was given the interval of %v; want %v", i, got, want)
+	b.until(t, 5)
+	for start := range b.seen {
+		// 12:00:03 lies in an interval that began before the job was there.
+		if !start.After(noon) || start.Sub(noon)%(10*time.Second) != 0 {
+			t.Errorf("it ran in the interval of %v", start)
 		}
 	}
-}
-
-func TestAJobNeverOverlapsItself(t *testing.T) {
-	b := newBench(t, noon)
-	release := make(chan struct{})
-	var once sync.Once
-	missed := make(chan time.Time, 10)
-	b.add(t, Job{Name: "slow", Timetable: MustEvery(10 * time.Second),
-		Run: func(_ context.Context, start, _ time.Time) {
-			b.runs <- start
-			once.Do(func() { <-release })
-		},
-		Missed: func(start, _ time.Time) { missed <- start }})
-	b.clock.Advance(10 * time.Second)
-	first := b.next(t)
-	b.clock.Advance(10 * time.Second)
-	select {
-	case start := <-missed:
-		if want := first.Add(10 * time.Second); !start.Equal(want) {
-			t.Errorf("missed %v; want %v", start, want)
-		}
-	case start := <-b.runs:
-		t.Fatalf("the job ran for %v while it was busy with %v", start, first)
-	case <-time.After(10 * time.Second):
-		t.Fatal("the busy job was not told of")
-	}
-	b.settle(t)
-	close(release)
 }
 
 func TestAPanicEndsOneRunOnly(t *testing.T) {
@@ -203,27 +175,85 @@ func TestAPanicEndsOneRunOnly(t *testing.T) {
 		b.runs <- start
 		panic("on purpose")
 	}})
-	for range 3 {
-		b.clock.Advance(10 * time.Second)
-		b.next(t)
-	}
+	b.until(t, 3)
+}
+
+// long is a job that runs until it is told to end, or to go on.
+type long struct{ release, ended chan struct{} }
+
+func newLong(b *bench) (long, Job) {
+	l := long{make(chan struct{}), make(chan struct{})}
+	return l, Job{Name: "long", Timetable: MustEvery(10 * time.Second), Run: func(ctx context.Context, start, _ time.Time) {
+		b.runs <- start
+		select {
+		case <-ctx.Done():
+			close(l.ended)
+		case <-l.release:
+		}
+	}}
 }
 
 func TestRemovingEndsTheContext(t *testing.T) {
 	b := newBench(t, noon)
-	ended := make(chan struct{})
-	b.add(t, Job{Name: "long", Timetable: MustEvery(10 * time.Second), Run: func(ctx context.Context, start, _ time.Time) {
-		b.runs <- start
-		<-ctx.Done()
-		close(ended)
-	}})
-	b.clock.Advance(10 * time.Second)
-	b.next(t)
+	l, job := newLong(b)
+	b.add(t, job)
+	b.until(t, 1)
 	b.Remove("long")
 	select {
-	case <-ended:
-	case <-time.After(10 * time.Second):
+	case <-l.ended:
+	case <-time.After(30 * time.Second):
 		t.Fatal("the job goes on")
+	}
+}
+
+func TestReplacingLetsARunEnd(t *testing.T) {
+	b := newBench(t, noon)
+	l, job := newLong(b)
+	b.add(t, job)
+	b.until(t, 1)
+	b.add(t, Job{Name: "long", Timetable: MustEvery(20 * time.Second)})
+	b.until(t, 2)
+	select {
+	case <-l.ended:
+		t.Error("the run of the job before was cut short")
+	default:
+	}
+	b.Remove("long") // ends both
+	select {
+	case <-l.ended:
+	case <-time.After(30 * time.Second):
+		t.Fatal("the run of the job before goes on")
+	}
+}
+
+// TestOverlapAndRepetition calls the runner as gocron does, at chosen moments.
+func TestOverlapAndRepetition(t *testing.T) {
+	clock := clockwork.NewFakeClockAt(noon)
+	var ran, missed []time.Duration
+	release := make(chan struct{})
+	close(release)
+	r := &runner{clock: clock, log: slog.New(slog.DiscardHandler), added: noon, job: Job{Timetable: MustEvery(10 * time.Second),
+		Run:    func(_ context.Context, start, _ time.Time) { ran = append(ran, start.Sub(noon)); <-release },
+		Missed: func(start, _ time.Time) { missed = append(missed, start.Sub(noon)) }}}
+	fire := func(at time.Duration) {
+		clock.Advance(at - clock.Now().Sub(noon))
+		r.run(t.Context())
+	}
+	fire(-time.Second) // began before the job was there
+	fire(10 * time.Second)
+	fire(10*time.Second - 100*time.Millisecond) // the same again, a little early
+	r.running.Store(true)
+	fire(20 * time.Second) // busy
+	r.running.Store(false)
+	fire(30 * time.Second)
+	fire(20 * time.Second) // the clock stepped back
+	fire(40 * time.Second)
+	fire(-time.Hour) // far back: the clock had been ahead
+	fire(-time.Hour + 10*time.Second)
+	wantRan := []time.Duration{10 * time.Second, 30 * time.Second, 40 * time.Second, -time.Hour, -time.Hour + 10*time.Second}
+	wantMissed := []time.Duration{10 * time.Second, 20 * time.Second, 20 * time.Second}
+	if !slices.Equal(ran, wantRan) || !slices.Equal(missed, wantMissed) {
+		t.Errorf("ran %v, missed %v; want %v, %v", ran, missed, wantRan, wantMissed)
 	}
 }
 
@@ -253,51 +283,11 @@ func TestAClockThatStepsNeverStallsAJob(t *testing.T) {
 	for _, step := range []time.Duration{-3 * time.Second, -15 * time.Second, -time.Hour, -30 * 24 * time.Hour, 3 * time.Second, time.Hour} {
 		t.Run(step.String(), func(t *testing.T) {
 			clock := &steppingClock{FakeClock: clockwork.NewFakeClockAt(noon)}
-			s, err := New(clock, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			fired := make(chan struct{})
-			s.fired = func() { fired <- struct{}{} }
-			b := &bench{Scheduler: s, clock: clock.FakeClock, runs: make(chan time.Time, 100)}
-			b.add(t, Job{Name: "ping", Timetable: MustEvery(10 * time.Second), Offset: 2 * time.Second, Missed: func(_, _ time.Time) {}})
-			seen := map[time.Time]bool{}
-			b.advance(t, 5, fired)
-			collect(t, b.runs, seen, 4)
+			b := benchOn(t, clock, clock.FakeClock)
+			b.add(t, Job{Name: "ping", Timetable: MustEvery(10 * time.Second), Offset: 2 * time.Second})
+			b.until(t, 5)
 			clock.stepBy(step)
-			b.advance(t, 10, fired)
-			// A job skips the few intervals that it had before a small step.
-			collect(t, b.runs, seen, 4+4)
+			b.until(t, 5)
 		})
-	}
-}
-
-// advance goes on by so many intervals of 10 s, each once whatever fired is done.
-func (b *bench) advance(t *testing.T, intervals int, fired <-chan struct{}) {
-	t.Helper()
-	for range intervals {
-		b.clock.Advance(10 * time.Second)
-		select {
-		case <-fired:
-		case <-time.After(time.Second): // nothing was due: the clock had stepped back
-		}
-		b.settle(t)
-	}
-}
-
-// collect waits until so many intervals have run, none of them twice.
-func collect(t *testing.T, runs <-chan time.Time, seen map[time.Time]bool, want int) {
-	t.Helper()
-	for len(seen) < want {
-		select {
-		case start := <-runs:
-			if seen[start] {
-				t.Errorf("the interval of %v ran twice", start)
-			}
-			seen[start] = true
-		case <-time.After(10 * time.Second):
-			t.Fatalf("%d intervals ran; want %d", len(seen), want)
-		}
 	}
 }

@@ -44,15 +44,24 @@ type Job struct {
 }
 
 // Scheduler runs jobs. All methods may be called from any goroutine.
+//
+// Contexts and waiting are its own: gocron hands a job its context through a
+// field that its shutdown writes while the job may be starting.
 type Scheduler struct {
 	cron  gocron.Scheduler
 	clock clockwork.Clock
 	log   *slog.Logger
-	// fired, where it is set, is called after every timer that fired, whether
-	// the job ran or not: a test's fake clock must not run ahead of it.
-	fired func()
-	mu    sync.Mutex
-	jobs  map[string]uuid.UUID
+
+	mu      sync.Mutex
+	jobs    map[string]*scheduled
+	closed  bool
+	running sync.WaitGroup // every run; added to under mu, while not closed
+}
+
+// scheduled is a job and how to end it.
+type scheduled struct {
+	id  uuid.UUID
+	end context.CancelFunc
 }
 
 // New makes a running scheduler; Close ends it.
@@ -60,28 +69,28 @@ func New(clock clockwork.Clock, log *slog.Logger) (*Scheduler, error) {
 	cron, err := gocron.NewScheduler(
 		gocron.WithClock(clock),
 		gocron.WithLocation(time.UTC),
-		gocron.WithStopTimeout(stopTimeout),
+		gocron.WithStopTimeout(time.Second),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("scheduler: %w", err)
 	}
 	cron.Start()
-	return &Scheduler{cron: cron, clock: clock, log: log, jobs: map[string]uuid.UUID{}}, nil
+	return &Scheduler{cron: cron, clock: clock, log: log, jobs: map[string]*scheduled{}}, nil
 }
 
-// Add starts a job, beginning with the next whole interval. A job of the same
-// name is replaced: its context ends.
+// Add starts a job, beginning with the next whole interval. It takes the place
+// of a job of the same name; a run of that one that is under way goes on to its end.
 func (s *Scheduler) Add(job Job) error {
-	s.Remove(job.Name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return fmt.Errorf("schedule %s: the scheduler is closed", job.Name)
+	}
+	ctx, end := context.WithCancel(context.Background())
 	r := &runner{job: job, clock: s.clock, log: s.log, added: s.clock.Now()}
 	added, err := s.cron.NewJob(
 		gocron.CronJob(job.Name, false),
-		gocron.NewTask(func(ctx context.Context) {
-			if s.fired != nil {
-				defer s.fired()
-			}
-			r.run(ctx)
-		}),
+		gocron.NewTask(func() { s.run(ctx, r) }),
 		gocron.WithName(job.Name),
 		gocron.WithCronImplementation(grid{job.Timetable, job.Offset, s.clock}),
 		gocron.WithEventListeners(gocron.AfterJobRunsWithPanic(func(_ uuid.UUID, name string, what any) {
@@ -89,21 +98,43 @@ func (s *Scheduler) Add(job Job) error {
 		})),
 	)
 	if err != nil {
+		end()
 		return fmt.Errorf("schedule %s: %w", job.Name, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.jobs[job.Name] = added.ID()
+	if before := s.jobs[job.Name]; before != nil {
+		s.unschedule(before)
+		end = both(before.end, end)
+	}
+	s.jobs[job.Name] = &scheduled{added.ID(), end}
 	return nil
+}
+
+func both(a, b context.CancelFunc) context.CancelFunc { return func() { a(); b() } }
+
+// unschedule keeps a job from starting again. The only error there can be is
+// that it is gone, which is what was asked for.
+func (s *Scheduler) unschedule(job *scheduled) { _ = s.cron.RemoveJob(job.id) }
+
+// run is one firing of a job.
+func (s *Scheduler) run(ctx context.Context, r *runner) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+	r.run(ctx)
 }
 
 // Remove ends a job and its context; a name that is not there is no error.
 func (s *Scheduler) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id, ok := s.jobs[name]; ok {
-		// The only error is that the job is gone, which is what was asked for.
-		_ = s.cron.RemoveJob(id)
+	if job := s.jobs[name]; job != nil {
+		s.unschedule(job)
+		job.end()
 		delete(s.jobs, name)
 	}
 }
@@ -111,10 +142,25 @@ func (s *Scheduler) Remove(name string) {
 // Close ends every job's context and waits for the jobs to return. An error
 // says that one did not.
 func (s *Scheduler) Close() error {
-	if err := s.cron.Shutdown(); err != nil {
-		return fmt.Errorf("scheduler: %w", err)
+	s.mu.Lock()
+	s.closed = true
+	for _, job := range s.jobs {
+		job.end()
 	}
-	return nil
+	s.mu.Unlock()
+	returned := make(chan struct{})
+	go func() { s.running.Wait(); close(returned) }()
+	late := time.NewTimer(stopTimeout)
+	defer late.Stop()
+	var err error
+	select {
+	case <-returned:
+	case <-late.C:
+		err = fmt.Errorf("scheduler: a job did not end within %v", stopTimeout)
+	}
+	// What gocron waits for beyond that is its own.
+	_ = s.cron.Shutdown()
+	return err
 }
 
 // runner is a job as it runs: it turns the moment that a timer fired at into

@@ -55,6 +55,11 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	}
 	content.Tables = tables(inv, matrix.Cells)
 	content.Banners = append(content.Banners, troubles(content.Probes)...)
+	if v.Problems != nil {
+		for _, problem := range v.Problems() {
+			content.Banners = append(content.Banners, "A file of the server is not valid; what it said before stays in use: "+problem.Error())
+		}
+	}
 	var body bytes.Buffer
 	if err := pageTemplate.Execute(&body, content); err != nil {
 		v.Log.Error("the page could not be written", "error", err)
@@ -168,15 +173,20 @@ func newPageCell(c wire.Cell) pageCell {
 	default:
 		out.Text = ippm.DelayText(*c.RTTP50US)
 	}
-	if c.State == wire.StateFresh {
+	switch c.State {
+	case wire.StateFresh:
 		out.Class = lossClass(c.LossRatio)
+	case wire.StateStale:
+		out.Text = "no news for " + shortDuration(time.Duration(*c.AgeS*float64(time.Second)))
 	}
 	return out
 }
 
 func lossClass(ratio *float64) string {
 	switch {
-	case ratio == nil || *ratio >= lossBad:
+	case ratio == nil:
+		return "refused"
+	case *ratio >= lossBad:
 		return "bad"
 	case *ratio > lossWarn:
 		return "warn"

@@ -1,11 +1,13 @@
 package show_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"ixpqos/internal/show"
 	"ixpqos/internal/store/storetest"
 )
 
@@ -64,8 +66,8 @@ func TestColoursOfThePage(t *testing.T) {
 		{"some loss", 4, 96, true, 0, "warn", "4.0 % lost"},
 		{"much loss", 5, 95, true, 0, "bad", "5.0 % lost"},
 		{"total loss", 100, 0, true, 0, "bad", "100 % lost"},
-		{"nothing sent", 0, 0, true, 0, "bad", "not sent"},
-		{"stale", 0, 100, true, time.Minute, "stale", "1.50 ms"},
+		{"nothing sent", 0, 0, true, 0, "refused", "not sent"},
+		{"stale", 0, 100, true, time.Minute, "stale", "no news for 1m"},
 		{"pending, with a value", 100, 0, false, 0, "pending", "100 % lost"},
 		{"none", 0, 100, true, 25 * time.Hour, "none", "none"},
 		{"pending", 0, 100, false, 25 * time.Hour, "pending", "pending"},
@@ -128,6 +130,15 @@ func TestPageMayLoadNothingFromElsewhere(t *testing.T) {
 	}
 	if strings.Contains(page.body, "style=") || strings.Contains(page.body, "://") {
 		t.Error("the page has what its policy forbids")
+	}
+}
+
+func TestPageTellsOfInvalidFiles(t *testing.T) {
+	s := serve(t, exchange, func(v *show.Viewer) {
+		v.Problems = func() []error { return []error{errors.New(`inventory.yaml:3: unknown key "cuont"`)} }
+	})
+	if page := s.get(t, "/"); !strings.Contains(page.body, `role="alert"`) || !strings.Contains(page.body, "inventory.yaml:3: unknown key &#34;cuont&#34;") {
+		t.Errorf("no banner in %s", page.body)
 	}
 }
 

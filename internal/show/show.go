@@ -41,6 +41,8 @@ type Viewer struct {
 	Store     store.Reader
 	Log       *slog.Logger
 	Now       func() time.Time
+	// Problems, where it is set, is what is wrong with the server's files.
+	Problems func() []error
 
 	limit int // of results in one answer; maxSeries where it is 0
 

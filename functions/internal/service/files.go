@@ -105,6 +105,23 @@ func (f files) watch(ctx context.Context, hups hups, metrics *access.Metrics, lo
 	all.Wait()
 }
 
+// problems are what is wrong with the files as they are now.
+func (f files) problems() (problems []error) {
+	all := []error{f.inventory.Problem()}
+	if f.keys != nil {
+		all = append(all, f.keys.Problem())
+	}
+	if f.shared != nil {
+		all = append(all, f.shared.Problem())
+	}
+	for _, err := range all {
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return problems
+}
+
 // hups are a channel of SIGHUP for every file.
 type hups [3]chan os.Signal
 
@@ -131,6 +148,8 @@ func watch[T any](ctx context.Context, file *inventory.Watched[T], what string, 
 			log.Error("a file is not valid; what it said before stays in use", "file", what, "error", err)
 		case changed:
 			log.Info("a changed file was taken up", "file", what)
+		default:
+			log.Info("the file says what is in use", "file", what)
 		}
 	})
 }

@@ -177,7 +177,7 @@ func (s Service) handler(config files, store *opened, metrics *access.Metrics, l
 	if s.Collect != nil {
 		collector.MaxBody, collector.MaxResults = s.Collect.MaxBody, s.Collect.MaxResults
 	}
-	viewer := &show.Viewer{Inventory: config.inventory.Current, Store: store, Log: log, Now: time.Now}
+	viewer := &show.Viewer{Inventory: config.inventory.Current, Store: store, Log: log, Now: time.Now, Problems: config.problems}
 	if s.Collect != nil {
 		collector.Register(api)
 	}

@@ -3,6 +3,7 @@ package ping
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -94,7 +95,7 @@ func (r Round) measure(ctx context.Context, i int, privileged bool) Measured {
 func trouble(test string, measured []Measured) string {
 	var failed []string
 	for _, m := range measured {
-		if m.Err != nil {
+		if m.Err != nil && !slices.Contains(failed, m.Err.Error()) {
 			failed = append(failed, m.Err.Error())
 		}
 	}
