@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ixpqos/infra/influx"
+	"ixpqos/infra/needs"
 	"ixpqos/internal/store/influx"
 	"ixpqos/internal/store/storetest"
 )
@@ -79,7 +80,7 @@ func (w world) outages() []storetest.Outage {
 	}
 	return append(all,
 		storetest.Outage{Name: "influxd hangs", Reads: true,
-			Begin: func(t *testing.T) { w.Pause(t) }, End: func(t *testing.T) { w.Resume(t) }},
+			Begin: func(t *testing.T) { needs.Time(t); w.Pause(t) }, End: func(t *testing.T) { w.Resume(t) }},
 		storetest.Outage{Name: "influxd is killed and started again", Reads: true,
 			Begin: func(t *testing.T) { w.Kill(t) }, End: func(t *testing.T) { w.Restart(t) }})
 }

@@ -23,24 +23,70 @@ const maxSpans = 16
 // finds out which rows it needs from their hashes, and then reads no others:
 // InfluxDB takes many times as long to pass over rows as to tell a number of each.
 func (s *Store) Latest(ctx context.Context, filter store.Filter, since, at time.Time) ([]store.Stored, error) {
-	const tried = "read the latest results"
 	from, until, ok := bounds(since, at.Add(1))
 	if !ok {
 		return nil, ctx.Err()
 	}
-	wanted, err := s.wantedRows(ctx, filter, from, until)
-	if err != nil {
-		return nil, s.explain(tried, err)
+	all, enough, err := s.lastRows(ctx, filter, from, until)
+	if err == nil && !enough {
+		all, err = s.everyRow(ctx, filter, from, until)
 	}
-	rows, err := s.rows(ctx, filter, wanted)
 	if err != nil {
-		return nil, s.explain(tried, err)
-	}
-	all, err := unpack(rows)
-	if err != nil {
-		return nil, s.explain(tried, err)
+		return nil, s.explain("read the latest results", err)
 	}
 	return newest(all), nil
+}
+
+// lastRows reads the last row of each series (without target), and says whether
+// that is all: where all other rows are about the same targets. It finds that
+// out meanwhile, since as a rule it is so.
+func (s *Store) lastRows(ctx context.Context, filter store.Filter, from, until time.Time) (all []store.Stored, enough bool, err error) {
+	lasts, extremes := heads{}, heads{}
+	if err := s.query(ctx, s.targets(filter, from, until)+" |> last()"+headColumns, lasts.add); err != nil {
+		return nil, false, err
+	}
+	if !lasts.begin(until) {
+		return nil, false, nil
+	}
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.Go(func() error {
+		flux := "all = " + s.targets(filter, from, until) + "\n"
+		for _, one := range []string{"min", "max"} {
+			flux += "all |> " + one + "()" + headColumns + " |> yield(name: \"" + one + "\")\n"
+		}
+		return s.query(ctx, flux, extremes.add)
+	})
+	reading.Go(func() (err error) {
+		all, err = s.read(ctx, filter, lasts.wanted(from, until))
+		return err
+	})
+	err = reading.Wait()
+	return all, lasts.same(extremes), err
+}
+
+// everyRow reads of each series and group of targets the last row.
+func (s *Store) everyRow(ctx context.Context, filter store.Filter, from, until time.Time) ([]store.Stored, error) {
+	every := heads{}
+	if err := s.query(ctx, s.targets(filter, from, until)+headColumns, every.add); err != nil {
+		return nil, err
+	}
+	return s.read(ctx, filter, every.wanted(from, until))
+}
+
+var headColumns = keep("_time", "_value", "source", "test", "family", "dscp")
+
+// targets are the hashes of all rows that may have begun in [from, until).
+func (s *Store) targets(filter store.Filter, from, until time.Time) string {
+	return s.from(from, until.Add(maxOffset)) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
+}
+
+// read reads the wanted rows and unpacks them.
+func (s *Store) read(ctx context.Context, filter store.Filter, wanted map[rowKey]bool) ([]store.Stored, error) {
+	rows, err := s.rows(ctx, filter, wanted)
+	if err != nil {
+		return nil, err
+	}
+	return unpack(rows)
 }
 
 // head is a row without its results; the target of its series is empty.
@@ -60,30 +106,6 @@ type rowKey struct {
 
 func (h head) key() rowKey { return rowKey{h.Series, h.at.UnixNano()} }
 
-// wantedRows are those that began in [from, until) and have results that may be
-// the newest of their series: of every group of targets the last.
-func (s *Store) wantedRows(ctx context.Context, filter store.Filter, from, until time.Time) (map[rowKey]bool, error) {
-	targets := s.from(from, until.Add(maxOffset)) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
-	columns := keep("_time", "_value", "source", "test", "family", "dscp")
-	flux := "all = " + targets + "\n"
-	for _, one := range []string{"last", "min", "max"} {
-		flux += "all |> " + one + "()" + columns + " |> yield(name: \"" + one + "\")\n"
-	}
-	summaries, lasts := heads{}, heads{}
-	err := s.query(ctx, flux, func(r record) error {
-		if r.get("result") == "last" {
-			return lasts.add(r)
-		}
-		return summaries.add(r)
-	})
-	if err != nil || lasts.enough(summaries, until) {
-		return lasts.last(from, until), err
-	}
-	all := heads{}
-	err = s.query(ctx, targets+columns, all.add)
-	return all.last(from, until), err
-}
-
 // heads are rows of each series (without target).
 type heads map[ippm.Series][]head
 
@@ -93,17 +115,12 @@ func (k heads) add(r record) error {
 	return err
 }
 
-// enough says whether these, the last of each series, are all that is wanted:
-// where each is about the same targets as all others (the least and the greatest
-// hash are the same), and not after the time asked for.
-func (k heads) enough(summaries heads, until time.Time) bool {
-	for series, some := range k {
-		last := some[0]
-		if !last.start().Before(until) {
-			return false
-		}
-		for _, h := range summaries[series] {
-			if h.hash != last.hash {
+// begin says whether all began before the given moment. A row stands after the
+// start of its interval, so that one may be found which did not.
+func (k heads) begin(until time.Time) bool {
+	for _, some := range k {
+		for _, h := range some {
+			if !h.start().Before(until) {
 				return false
 			}
 		}
@@ -111,8 +128,21 @@ func (k heads) enough(summaries heads, until time.Time) bool {
 	return true
 }
 
-// last are the last of each series and group of targets that began in [from, until).
-func (k heads) last(from, until time.Time) map[rowKey]bool {
+// same says whether each, the last of its series, is about the same targets as
+// those with the least and the greatest hash, and so as all.
+func (k heads) same(extremes heads) bool {
+	for series, some := range extremes {
+		for _, h := range some {
+			if last := k[series]; len(last) != 1 || h.hash != last[0].hash {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// wanted are the last of each series and group of targets that began in [from, until).
+func (k heads) wanted(from, until time.Time) map[rowKey]bool {
 	wanted := map[rowKey]bool{}
 	for _, some := range k {
 		slices.SortFunc(some, func(a, b head) int { return b.at.Compare(a.at) })

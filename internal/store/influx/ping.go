@@ -3,6 +3,7 @@ package influx
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,7 +25,9 @@ func (s *Store) PutPings(ctx context.Context, pings []store.Ping) error {
 		if err := p.Check(); err != nil {
 			return fmt.Errorf("%s: %w", tried, err)
 		}
-		l.ping(p)
+		if err := l.ping(p); err != nil {
+			return fmt.Errorf("%s: %w", tried, err)
+		}
 	}
 	all, err := s.write(ctx, l)
 	if err != nil {
@@ -39,7 +42,10 @@ func (s *Store) PutPings(ctx context.Context, pings []store.Ping) error {
 	return nil
 }
 
-func (l *lines) ping(p store.Ping) {
+// ping adds two points: the first version's, and one by which LastPings finds
+// the newest of each family.
+func (l *lines) ping(p store.Ping) error {
+	at := p.At.Truncate(time.Microsecond)
 	l.begin(pingMeasurement)
 	l.tag("source", p.Source)
 	l.tag("status", "ok")
@@ -51,96 +57,72 @@ func (l *lines) ping(p store.Ping) {
 		l.float("avg", p.RTT.Avg)
 		l.float("jitter", p.RTT.Jitter)
 	}
-	l.finish(pingMeasurement, familyMoment(p), nil)
-}
-
-// familyMoment is when a ping stands: IPv6 a nanosecond after IPv4.
-func familyMoment(p store.Ping) time.Time {
-	at := p.At.Truncate(time.Microsecond)
 	if p.Family == 6 {
-		at = at.Add(1)
+		l.finish(pingMeasurement, at.Add(1), nil)
+	} else {
+		l.finish(pingMeasurement, at, nil)
 	}
-	return at
-}
-
-// momentFamily is the other way round. What the first version itself wrote
-// counts as IPv4, as a rule.
-func momentFamily(at time.Time) (family uint8, moment time.Time) {
-	moment = at.Truncate(time.Microsecond)
-	if at.Sub(moment) == 1 {
-		return 6, moment
-	}
-	return 4, moment
-}
-
-// LastPings are the newest pings of a source, one for each target and family.
-func (s *Store) LastPings(ctx context.Context, source string) ([]store.Ping, error) {
-	flux := "all = " + s.from(earliest, farthest) + is("_measurement", pingMeasurement) + is("source", source) + is("status", "ok") + "\n"
-	for family, test := range map[string]string{"four": "!=", "six": "=="} {
-		flux += "all |> filter(fn: (r) => int(v: r._time) % 1000 " + test + " 1) |> last()" + keep("_time", "_field", "_value", "target") +
-			` |> yield(name: "` + family + `")` + "\n"
-	}
-	newest := newestPings{source, map[string]*lastPing{}}
-	if err := s.query(ctx, flux, newest.add); err != nil {
-		return nil, s.explain(fmt.Sprintf("read the last pings of %q", source), err)
-	}
-	return newest.all(), nil
-}
-
-// newestPings are the newest pings of a source, by target and family, while
-// their fields come in.
-type newestPings struct {
-	source string
-	found  map[string]*lastPing
-}
-
-// lastPing is the newest of one target and family. A field may be older than the
-// others: where all was lost there are no times, and the last that are there
-// are not of this ping.
-type lastPing struct {
-	store.Ping
-	values map[string]float64
-	moment map[string]time.Time
-}
-
-func (n newestPings) add(r record) error {
-	at, err := r.time()
+	whole, err := json.Marshal(ping{p.Loss, (*pingRTT)(p.RTT)})
 	if err != nil {
 		return err
 	}
-	value, err := strconv.ParseFloat(r.get("_value"), 64)
-	if err != nil {
-		return err
-	}
-	family, moment := momentFamily(at)
-	key := r.get("target") + "\x00" + strconv.Itoa(int(family))
-	p := n.found[key]
-	if p == nil {
-		p = &lastPing{store.Ping{Source: n.source, Target: strings.Clone(r.get("target")), Family: family}, map[string]float64{}, map[string]time.Time{}}
-		n.found[key] = p
-	}
-	field := strings.Clone(r.get("_field"))
-	p.values[field], p.moment[field] = value, moment
+	l.begin(lastPingMeasurement)
+	l.number("family", p.Family)
+	l.tag("source", p.Source)
+	l.tag("target", p.Target)
+	l.string(pingField, string(whole))
+	l.finish(lastPingMeasurement, at, nil)
 	return nil
 }
 
-func (n newestPings) all() (all []store.Ping) {
-	for _, p := range n.found {
-		if _, ok := p.moment["loss"]; ok {
-			all = append(all, p.ping())
-		}
+// pingField holds all of a ping.
+const pingField = "ping"
+
+// ping is a ping as JSON: what is stored must not change with a name in Go.
+type ping struct {
+	Loss float64  `json:"loss"`
+	RTT  *pingRTT `json:"rtt_ms"`
+}
+
+type pingRTT struct {
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+	Avg    float64 `json:"avg"`
+	Jitter float64 `json:"jitter"`
+}
+
+// LastPings are the newest pings of a source, one for each target and family.
+func (s *Store) LastPings(ctx context.Context, source string) (all []store.Ping, err error) {
+	flux := s.from(earliest, farthest) + is("_measurement", lastPingMeasurement) + is("source", source) + is("_field", pingField) +
+		" |> last()" + keep("_time", "_value", "target", "family")
+	err = s.query(ctx, flux, func(r record) error {
+		p, err := readPing(r)
+		p.Source = source
+		all = append(all, p)
+		return err
+	})
+	if err != nil {
+		return nil, s.explain(fmt.Sprintf("read the last pings of %q", source), err)
 	}
 	slices.SortFunc(all, func(a, b store.Ping) int {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Family, b.Family))
 	})
-	return all
+	return all, nil
 }
 
-// ping is what came in as a whole.
-func (p *lastPing) ping() store.Ping {
-	p.At, p.Loss = p.moment["loss"], p.values["loss"]
-	if p.Loss < 1 && p.moment["avg"].Equal(p.At) {
-		p.RTT = &store.PingRTT{Min: p.values["min"], Max: p.values["max"], Avg: p.values["avg"], Jitter: p.values["jitter"]}
+func readPing(r record) (p store.Ping, err error) {
+	if p.At, err = r.time(); err != nil {
+		return p, err
 	}
-	return p.Ping
+	family, err := strconv.ParseUint(r.get("family"), 10, 8)
+	if err != nil {
+		return p, fmt.Errorf("the tag family: %w", err)
+	}
+	p.Target, p.Family = strings.Clone(r.get("target")), uint8(family)
+	var own ping
+	if err := json.Unmarshal([]byte(r.get("_value")), &own); err != nil {
+		return p, fmt.Errorf("the ping of %q: %w", p.Target, err)
+	}
+	p.Loss, p.RTT = own.Loss, (*store.PingRTT)(own.RTT)
+	return p, nil
 }

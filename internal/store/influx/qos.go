@@ -13,10 +13,11 @@ import (
 
 // Measurements.
 const (
-	qosMeasurement   = "qos"
-	rowMeasurement   = "row"
-	probeMeasurement = "probe"
-	pingMeasurement  = "Ping"
+	qosMeasurement      = "qos"
+	rowMeasurement      = "row"
+	probeMeasurement    = "probe"
+	pingMeasurement     = "Ping"
+	lastPingMeasurement = "ping_family"
 )
 
 // result adds the point of one result. What was not measured is no field.
