@@ -79,7 +79,15 @@ const readyTimeout = 3 * time.Second
 // sentence of the first that does not.
 func (a *API) ServeReady(checks ...func(context.Context) error) {
 	a.describe("/readyz", "Whether requests can be served now", nil, http.StatusServiceUnavailable)
-	a.Mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	// Where the halves of the API are functions of their own, each is asked below
+	// a name: the gateway sends /readyz itself to one of them.
+	for _, path := range []string{"GET /readyz", "GET /readyz/{function}"} {
+		a.Mux.HandleFunc(path, readiness(checks))
+	}
+}
+
+func readiness(checks []func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		for _, check := range checks {
@@ -89,7 +97,7 @@ func (a *API) ServeReady(checks ...func(context.Context) error) {
 			}
 		}
 		writeStatus(w, "ready")
-	})
+	}
 }
 
 // describe puts a plain handler of the Mux into the OpenAPI document.
@@ -118,7 +126,7 @@ func (a *API) Handler() http.Handler {
 				panic(what) // net/http then breaks the connection off: what was sent is not all
 			default:
 				a.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", what, "stack", string(debug.Stack()))
-				writeError(w, r, http.StatusInternalServerError, "this is a defect of the server; its log says more")
+				WriteError(w, r.URL.Path, http.StatusInternalServerError, "this is a defect of the server; its log says more")
 			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -145,7 +153,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 	if plain.Code == http.StatusMethodNotAllowed {
 		detail = fmt.Sprintf("%s does not take %s but %s", r.URL.Path, r.Method, plain.Header().Get("Allow"))
 	}
-	writeError(w, r, plain.Code, detail)
+	WriteError(w, r.URL.Path, plain.Code, detail)
 }
 
 // WriteProblem answers with a problem document (RFC 9457).

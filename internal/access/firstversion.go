@@ -78,9 +78,9 @@ func WriteFirstVersionError(w http.ResponseWriter, status int, detail string) {
 	WriteFirstVersion(w, status, wire.FirstError{Error: detail})
 }
 
-// writeError answers in the form of the interface that was asked.
-func writeError(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	if isFirstVersion(r.URL.Path) {
+// WriteError answers in the form of the interface that was asked.
+func WriteError(w http.ResponseWriter, path string, status int, detail string) {
+	if isFirstVersion(path) {
 		WriteFirstVersionError(w, status, detail)
 		return
 	}

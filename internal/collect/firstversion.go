@@ -69,6 +69,9 @@ func (c *Collector) takeFirst(w http.ResponseWriter, r *http.Request, caller acc
 	if caller.Role == inventory.RoleProbe && post.Source != caller.Name {
 		return refuse(http.StatusForbidden, "this key is probe %q's: it cannot report as %.63q", caller.Name, post.Source)
 	}
+	if caller.Role == inventory.RoleProbe && !c.knowsProbe(caller.Name) {
+		return refuse(http.StatusForbidden, "probe %q is not in the inventory", caller.Name)
+	}
 	if err := ippm.CheckName(post.Source); err != nil {
 		return refuse(http.StatusBadRequest, "source %.63q %v", post.Source, err)
 	}

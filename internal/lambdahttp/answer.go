@@ -51,7 +51,11 @@ func (a *answer) Write(p []byte) (int, error) {
 	return a.body.Write(p)
 }
 
-func (a *answer) refuse(err error) { access.WriteProblem(a, http.StatusBadRequest, err.Error()) }
+// refuse answers an event that is no request. It is the gateway's fault and not
+// the client's: a probe must not take its batch for refused.
+func (a *answer) refuse(path string, err error) {
+	access.WriteError(a, path, http.StatusBadGateway, err.Error())
+}
 
 // event is the answer as the gateway takes it.
 func (a *answer) event(method string, gzipped bool) events.APIGatewayV2HTTPResponse {

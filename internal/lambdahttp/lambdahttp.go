@@ -51,7 +51,7 @@ func Handler(handler http.Handler) func(context.Context, events.APIGatewayV2HTTP
 		answer := newAnswer()
 		r, err := request(ctx, event)
 		if err != nil {
-			answer.refuse(err)
+			answer.refuse(event.RawPath, err)
 			return answer.event("", false), nil
 		}
 		handler.ServeHTTP(answer, r)

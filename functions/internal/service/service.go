@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
@@ -83,6 +84,10 @@ func (s Service) Function(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer store.close()
+	// Beside, not before: the first event need not wait for InfluxDB.
+	var asked sync.WaitGroup
+	asked.Go(func() { store.sayIfNotReady(ctx, log) })
+	defer asked.Wait()
 	return lambdahttp.Serve(ctx, s.handler(config, store, access.NewMetrics(), log))
 }
 
