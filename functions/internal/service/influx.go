@@ -61,7 +61,10 @@ func (i Influx) Token() (string, error) {
 		}
 		token = string(text)
 	}
-	if token = strings.TrimSpace(token); token == "" {
+	if token = strings.TrimSpace(token); strings.ContainsAny(token, "\r\n") {
+		return "", program.Usage(errors.New("the InfluxDB token has more than one line: write the token alone into $INFLUX_TOKEN or the file of --influx-token-file"))
+	}
+	if token == "" {
 		return "", program.Usage(errors.New("there is no InfluxDB token: set $INFLUX_TOKEN, or name a file by --influx-token-file"))
 	}
 	return token, nil
