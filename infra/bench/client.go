@@ -21,7 +21,7 @@ type client struct {
 
 func newClient(url string) *client {
 	return &client{url: url, http: http.Client{Timeout: 30 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+		Transport: &http.Transport{MaxIdleConnsPerHost: max(connections, busy.probes), DisableCompression: true}}}
 }
 
 // get reads an answer to its end.

@@ -156,13 +156,13 @@ func (f *flood) raw(ctx context.Context, b bucket) (time.Duration, error) {
 	})
 }
 
-// spread does the n pieces of some work over all connections, in order as far
-// as those allow, and gives the time.
+// spread does the n pieces of some work over as many connections as there are
+// probes, in order as far as those allow, and gives the time.
 func spread(ctx context.Context, n int, piece func(ctx context.Context, i int) error) (time.Duration, error) {
 	began := time.Now()
 	var next atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	for range connections {
+	for range busy.probes { // each has a connection of its own
 		group.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := piece(ctx, i); err != nil {
