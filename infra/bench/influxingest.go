@@ -118,8 +118,12 @@ func (f *flood) record(ctx context.Context, r rig, b bucket) (time.Duration, err
 	}))
 	defer recorder.Close()
 	took, err := f.through(ctx, r, b, recorder.URL)
-	if err = errors.Join(err, failed); err == nil && len(f.recorded) != len(f.posts) {
-		err = fmt.Errorf("of %d batches the server made %d requests", len(f.posts), len(f.recorded))
+	written := 0
+	for _, body := range f.recorded {
+		written += bytes.Count(append([]byte{'\n'}, body...), []byte("\nqos,"))
+	}
+	if err = errors.Join(err, failed); err == nil && written != f.results {
+		err = fmt.Errorf("of %d results the server wrote %d", f.results, written)
 	}
 	return took, err
 }
