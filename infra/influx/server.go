@@ -180,7 +180,7 @@ func (s *Server) BucketName(t testing.TB, what string) string {
 	t.Helper()
 	name := fmt.Sprintf("test-%d-%d-%s", os.Getpid(), bucketNumber.Add(1), what)
 	t.Cleanup(func() {
-		if err := s.deleteBucket(name); err != nil {
+		if err := s.Drop(name); err != nil {
 			t.Error(err)
 		}
 	})

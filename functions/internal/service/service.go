@@ -14,6 +14,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -93,6 +95,7 @@ func (s Service) Function(ctx context.Context, log *slog.Logger) error {
 
 // Serve serves over HTTP, takes up changed files and removes old results.
 func (s Service) Serve(ctx context.Context, log *slog.Logger) error {
+	collectGarbageSeldom()
 	hups, stop := listenForHUP()
 	defer stop()
 	if err := s.check(); err != nil {
@@ -139,6 +142,15 @@ func (s Service) Serve(ctx context.Context, log *slog.Logger) error {
 		group.Go(func() error { return store.pruneNowAndThen(ctx, s.Retention, log) })
 	}
 	return group.Wait()
+}
+
+// collectGarbageSeldom lets garbage grow further than Go does by itself, unless
+// GOGC says how far. Nearly nothing stays in memory here, so that Go would tidy
+// up after every few batches, which took a fifth of the time of each.
+func collectGarbageSeldom() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 }
 
 // check refuses settings that make no sense.

@@ -20,7 +20,7 @@ func (s *Store) Put(ctx context.Context, batch ippm.Batch) ([]store.Rejected, er
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tried, err)
 	}
-	all, err := s.write(ctx, l)
+	all, err := s.writeJoined(ctx, l)
 	if err != nil {
 		return nil, s.explain(tried, err)
 	}

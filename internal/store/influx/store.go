@@ -5,7 +5,8 @@
 // slow, overloaded, a token or bucket that is missing) is a store.ErrUnavailable
 // that says what to do; what it refuses for good is named point by point. It
 // never tries again itself: who calls does, since what is written twice is
-// stored once. One request has at most 5,000 lines and some megabytes.
+// stored once. One request has at most 5,000 lines and some megabytes; batches
+// that come at once go together in it.
 //
 // What is where, all of it in the bucket for raw results:
 //
@@ -90,6 +91,7 @@ type Store struct {
 	service  api.Service
 	writeURL string // to the bucket for raw results
 	queryURL string
+	join     joiner
 }
 
 // Open makes a Store. It asks InfluxDB nothing: one that is away now may be
