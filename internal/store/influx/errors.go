@@ -35,6 +35,9 @@ func transient(err error) string {
 	if errors.Is(err, errSlow) {
 		return "it does not answer: look whether it hangs or is overloaded"
 	}
+	if errors.As(err, new(stranger)) {
+		return "this is no InfluxDB: check its address (INFLUX_URL)"
+	}
 	var bad badAnswer
 	var e *api.Error
 	if errors.As(err, &bad) || !errors.As(err, &e) {

@@ -89,6 +89,35 @@ func checkUnavailable(t *testing.T, err error, want []string) {
 	}
 }
 
+// TestStranger: what takes every request but is no InfluxDB stores nothing.
+func TestStranger(t *testing.T) {
+	for _, status := range []int{200, 202, 301, 302, 307} {
+		for use, what := range map[influx.Use]string{influx.Writing: "writing", influx.Reading: "reading", influx.ReadingAndWriting: "both"} {
+			t.Run(fmt.Sprint(status, " ", what), func(t *testing.T) {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch {
+					case r.URL.Path == "/elsewhere": // looks like an InfluxDB that stored it
+						w.WriteHeader(http.StatusNoContent)
+					case status >= 300:
+						http.Redirect(w, r, "/elsewhere", status)
+					default:
+						w.Header().Set("Content-Type", "text/html")
+						w.WriteHeader(status)
+						fmt.Fprintln(w, "<p>Welcome")
+					}
+				}))
+				t.Cleanup(server.Close)
+				s := open(t, influx.Options{URL: server.URL, Org: "o", Token: "t", Use: use})
+				_, putError := s.Put(t.Context(), batchOf("p2"))
+				_, pingsError := s.LastPings(t.Context(), "p1")
+				for _, err := range []error{putError, s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)}), pingsError, s.Ready(t.Context())} {
+					checkUnavailable(t, err, []string{"no InfluxDB", "INFLUX_URL", fmt.Sprint("it answered ", status)})
+				}
+			})
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for want, opts := range map[string]influx.Options{
 		"is no address": {URL: "127.0.0.1:8086", Org: "o", Token: "t"},

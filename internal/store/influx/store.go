@@ -151,7 +151,9 @@ func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	transport.DialContext = dialer.DialContext
-	return &http.Client{Transport: transport}
+	// A redirected POST may become a GET, whose answer says nothing of what was written.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
 // Close ends idle connections. No method may be called afterwards.
