@@ -223,7 +223,7 @@ func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Res
 func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, rejected []wire.Rejected) (wire.Answer, error) {
 	refused, err := c.Store.Put(ctx, batch)
 	if err == nil {
-		err = c.putFirst(ctx, batch, refused)
+		err = c.putMarked(ctx, batch, refused)
 	}
 	if err != nil {
 		c.Metrics.Unavailable(len(batch.Results))

@@ -410,7 +410,9 @@ func TestFirstVersionStoreAway(t *testing.T) {
 // broken is a store with a defect.
 type broken struct{ store.Writer }
 
-func (broken) PutPings(context.Context, []store.Ping) error { panic("a defect") }
+func (broken) PutPings(context.Context, []store.Ping) ([]store.RefusedPing, error) {
+	panic("a defect")
+}
 
 func TestFirstVersionDefect(t *testing.T) {
 	s := start(t, func(w store.Writer) store.Writer { return broken{w} })
@@ -472,7 +474,7 @@ type half struct {
 	err error
 }
 
-func (h half) PutPings(context.Context, []store.Ping) error { return h.err }
+func (h half) PutPings(context.Context, []store.Ping) ([]store.RefusedPing, error) { return nil, h.err }
 
 func TestFirstVersionTestIsNotAcknowledgedByHalves(t *testing.T) {
 	for status, err := range map[int]error{503: fmt.Errorf("away: %w", store.ErrUnavailable), 500: errors.New("broken")} {
@@ -480,5 +482,44 @@ func TestFirstVersionTestIsNotAcknowledgedByHalves(t *testing.T) {
 		if got := s.ask("POST", "/api/v2/results", keyP1, batch(t, measured("ping", "p2", 4, 0, 500))); got.status != status {
 			t.Errorf("%d %s, want %d", got.status, got.body, status)
 		}
+	}
+}
+
+// picky is a store that refuses pings to p2 over IPv4.
+type picky struct{ store.Writer }
+
+func (p picky) PutPings(ctx context.Context, pings []store.Ping) (refused []store.RefusedPing, err error) {
+	var rest []store.Ping
+	for _, ping := range pings {
+		if ping.Target == "p2" && ping.Family == 4 {
+			refused = append(refused, store.RefusedPing{Source: ping.Source, Target: ping.Target, Family: ping.Family, Reason: "a type conflict"})
+			continue
+		}
+		rest = append(rest, ping)
+	}
+	more, err := p.Writer.PutPings(ctx, rest)
+	return append(refused, more...), err
+}
+
+// What the store refuses of a post is named, and the rest is stored.
+func TestFirstVersionRefused(t *testing.T) {
+	s := start(t, func(w store.Writer) store.Writer { return picky{w} })
+	check(t, s.ask("POST", post, keyShared, from("src", entry("p1"), entry("p2"), entry("p2", "proto", "6"))), 400,
+		`1 of 3 probes are not stored, the others are: probes[1] ("p2"): the store refuses it: a type conflict`)
+	if got := s.pings("src"); len(got) != 2 {
+		t.Errorf("%+v is not two pings", got)
+	}
+}
+
+// A batch whose marked results cannot be in the first version's form is taken:
+// it would come again for ever.
+func TestFirstVersionTestRefused(t *testing.T) {
+	s := start(t, func(w store.Writer) store.Writer { return picky{w} })
+	got := s.ask("POST", "/api/v2/results", keyP1, batch(t, measured("ping", "p2", 4, 0, 500), measured("ping", "rs1", 4, 0, 500)))
+	if got.status != 200 || !strings.Contains(got.body, `"stored":2`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := s.pings("p1"); len(got) != 1 || got[0].Target != "rs1" {
+		t.Errorf("%+v is not the one ping of rs1", got)
 	}
 }

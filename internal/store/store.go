@@ -37,16 +37,28 @@ type Writer interface {
 	// Rejected names those that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
 	// PutPings stores results in the first version's form, which were checked
-	// (Ping.Check): all of them, or it returns an error, after which the caller
-	// may write them again. One of the same source, target, family and time is
-	// written anew.
-	PutPings(ctx context.Context, pings []Ping) error
+	// (Ping.Check). It names those that the store refused for good; the others
+	// are stored, or it returns an error, after which the caller may write them
+	// again. One of the same source, target, family and time is written anew.
+	PutPings(ctx context.Context, pings []Ping) ([]RefusedPing, error)
 }
 
 // Rejected is a result that was refused, and why.
 type Rejected struct {
 	ID     ippm.ID
 	Reason string
+}
+
+// RefusedPing is a ping that was refused, and why.
+type RefusedPing struct {
+	Source, Target string
+	Family         uint8
+	Reason         string
+}
+
+// String is the refused ping for a person.
+func (r RefusedPing) String() string {
+	return fmt.Sprintf("%.63q to %.63q over IPv%d: %s", r.Source, r.Target, r.Family, r.Reason)
 }
 
 // Reader gives what was stored.

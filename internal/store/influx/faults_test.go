@@ -45,7 +45,8 @@ func TestUnavailable(t *testing.T) {
 			c.set(&opts)
 			s := open(t, opts)
 			_, putError := s.Put(t.Context(), batchOf("p2"))
-			for _, err := range []error{putError, s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)}), s.Ready(t.Context())} {
+			_, pingsError := s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)})
+			for _, err := range []error{putError, pingsError, s.Ready(t.Context())} {
 				checkUnavailable(t, err, c.want)
 			}
 		})
@@ -109,8 +110,9 @@ func TestStranger(t *testing.T) {
 				t.Cleanup(server.Close)
 				s := open(t, influx.Options{URL: server.URL, Org: "o", Token: "t", Use: use})
 				_, putError := s.Put(t.Context(), batchOf("p2"))
-				_, pingsError := s.LastPings(t.Context(), "p1")
-				for _, err := range []error{putError, s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)}), pingsError, s.Ready(t.Context())} {
+				_, pingsError := s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)})
+				_, lastError := s.LastPings(t.Context(), "p1")
+				for _, err := range []error{putError, pingsError, lastError, s.Ready(t.Context())} {
 					checkUnavailable(t, err, []string{"no InfluxDB", "INFLUX_URL", fmt.Sprint("it answered ", status)})
 				}
 			})
@@ -155,6 +157,24 @@ func TestReportConflict(t *testing.T) {
 	if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), `the report of "p1"`) {
 		t.Errorf("Put said %v", err)
 	}
+}
+
+// TestPingConflict: an old series of the first version has another type, in the
+// days of one of three pings. What is refused is not shown.
+func TestPingConflict(t *testing.T) {
+	w := newWorld(t)
+	w.Write(t, w.buckets.Raw, fmt.Sprintf("Ping,source=x,status=ok,target=y loss=1i %d", storetest.At(0).UnixNano()))
+	s := open(t, w.options())
+	pings := []store.Ping{storetest.NewPing("p1", "p2", 0), storetest.NewPing("p1", "p3", 0), storetest.NewPing("p1", "p4", 0)}
+	for i := range 2 {
+		pings[i].At = storetest.Start.AddDate(0, 0, 21) // another shard
+	}
+	refused, err := s.PutPings(t.Context(), pings)
+	if err != nil || len(refused) != 1 || refused[0].Source != "p1" || refused[0].Target != "p4" || refused[0].Family != 4 ||
+		!strings.Contains(refused[0].Reason, `field "loss"`) {
+		t.Errorf("refused %+v, %v", refused, err)
+	}
+	checkTargets(t, s, "p1", []string{"p2", "p3"})
 }
 
 // TestOutdated: what is older than the bucket keeps is rejected by name.
@@ -252,7 +272,7 @@ func TestInjection(t *testing.T) {
 			t.Errorf("a result for %q was stored", name)
 		}
 		ping := storetest.NewPing("p1", name, 0)
-		if err := s.PutPings(t.Context(), []store.Ping{ping}); err == nil {
+		if _, err := s.PutPings(t.Context(), []store.Ping{ping}); err == nil {
 			t.Errorf("a ping to %q was stored", name)
 		}
 		if _, err := s.Put(t.Context(), ippm.Batch{Probe: name, Start: storetest.Start}); err == nil {
