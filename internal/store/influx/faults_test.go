@@ -147,6 +147,25 @@ func TestTypeConflict(t *testing.T) {
 	if got := between(t, s, "p1", "p3"); len(got) != 1 {
 		t.Errorf("%d results of p3, not 1", len(got))
 	}
+	got, err := s.Latest(t.Context(), store.Filter{}, storetest.At(0), b.Results[1].Start)
+	if diff := storetest.DiffResults(b.Results[1:], got); diff != "" || err != nil {
+		t.Errorf("Latest shows what was rejected: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestRowConflict: without its row a batch is not stored as a whole, but none of
+// its results is rejected: they stand there.
+func TestRowConflict(t *testing.T) {
+	w := newWorld(t)
+	w.Write(t, w.buckets.Raw, fmt.Sprintf("row,source=x targets=1.5 %d", storetest.At(0).UnixNano()))
+	s := open(t, w.options())
+	rejected, err := s.Put(t.Context(), batchOf("p2", "p3"))
+	if err == nil || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), `a row of "p1"`) || len(rejected) > 0 {
+		t.Errorf("rejected %+v, %v", rejected, err)
+	}
+	if got := between(t, s, "p1", "p2"); len(got) != 1 {
+		t.Errorf("%d results of p2, not 1", len(got))
+	}
 }
 
 // TestReportConflict: without its report a batch is not stored as a whole.
