@@ -62,6 +62,8 @@ type Collector struct {
 	Metrics   *access.Metrics
 	Log       *slog.Logger
 	Now       func() time.Time
+	// Wait waits until a time has gone by or the context ends; nil does so really.
+	Wait func(context.Context, time.Duration) error
 	// MaxBody bounds a posted body in bytes, MaxResults its results.
 	MaxBody    int64
 	MaxResults int

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
@@ -73,7 +74,7 @@ func (c *Collector) takeFirst(w http.ResponseWriter, r *http.Request, caller acc
 		return refuse(http.StatusBadRequest, "source %.63q %v", post.Source, err)
 	}
 	pings, places := c.screenFirst(&post, caller)
-	unstored, err := c.Store.PutPings(r.Context(), pings)
+	unstored, err := c.insist(r.Context(), pings)
 	if err != nil {
 		c.Metrics.Unavailable(len(pings))
 		c.Log.Error("a result of the first version could not be stored; its client does not send it again", "probe", post.Source, "error", err)
@@ -90,6 +91,41 @@ func (c *Collector) takeFirst(w http.ResponseWriter, r *http.Request, caller acc
 		return refuse(http.StatusBadRequest, "%s", sayBad(post))
 	}
 	return nil
+}
+
+// pauses are how long to wait before each further try of what is lost otherwise,
+// and longestPause where the store asks for more.
+var pauses = []time.Duration{200 * time.Millisecond, time.Second}
+
+const longestPause = 2 * time.Second
+
+// insist stores a post, also where the store is away for a moment.
+func (c *Collector) insist(ctx context.Context, pings []store.Ping) ([]store.RefusedPing, error) {
+	for _, pause := range pauses {
+		refused, err := c.Store.PutPings(ctx, pings)
+		var passing store.Passing
+		if !errors.As(err, &passing) {
+			return refused, err
+		}
+		if c.wait(ctx, min(max(pause, passing.After), longestPause)) != nil {
+			return nil, err
+		}
+	}
+	return c.Store.PutPings(ctx, pings)
+}
+
+func (c *Collector) wait(ctx context.Context, pause time.Duration) error {
+	if c.Wait != nil {
+		return c.Wait(ctx, pause)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (c *Collector) readFirst(w http.ResponseWriter, r *http.Request) (wire.FirstPost, error) {

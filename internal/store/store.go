@@ -30,6 +30,18 @@ import (
 // full, away) and that the same call may succeed later.
 var ErrUnavailable = errors.New("the store is not available")
 
+// Passing is an ErrUnavailable that may be over in a moment. Who else would lose
+// what it has may try again then.
+type Passing struct {
+	// After is how long the store asks to wait, 0 where it does not say.
+	After time.Duration
+}
+
+func (Passing) Error() string { return ErrUnavailable.Error() }
+
+// Is makes it an ErrUnavailable.
+func (Passing) Is(target error) bool { return target == ErrUnavailable }
+
 // Writer takes what probes report.
 type Writer interface {
 	// Put stores a batch: its results and, without them, the batch itself as

@@ -280,6 +280,29 @@ func TestOverloaded(t *testing.T) {
 	}
 }
 
+// TestPassing: what may be over in a moment says so, and how long it asks to wait.
+func TestPassing(t *testing.T) {
+	for status, want := range map[int]bool{401: false, 404: false, 429: true, 500: true, 503: true} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+		}))
+		t.Cleanup(server.Close)
+		checkPassing(t, server.URL, want, 7*time.Second)
+	}
+	checkPassing(t, "http://127.0.0.1:1", true, 0)
+}
+
+func checkPassing(t *testing.T, url string, want bool, after time.Duration) {
+	t.Helper()
+	s := open(t, influx.Options{URL: url, Org: "o", Token: "t"})
+	_, err := s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0)})
+	var passing store.Passing
+	if is := errors.As(err, &passing); is != want || is && passing.After != after || !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("%v: passing %v, after %v", err, is, passing.After)
+	}
+}
+
 // TestInjection: a name that would add a line is refused before anything is sent.
 func TestInjection(t *testing.T) {
 	d := newDouble(t, 400)
