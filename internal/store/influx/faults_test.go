@@ -1,6 +1,7 @@
 package influx_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -300,6 +301,32 @@ func checkPassing(t *testing.T, url string, want bool, after time.Duration) {
 	var passing store.Passing
 	if is := errors.As(err, &passing); is != want || is && passing.After != after || !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("%v: passing %v, after %v", err, is, passing.After)
+	}
+}
+
+// TestHangs: Ready says what hangs, in less time than who asks has.
+func TestHangs(t *testing.T) {
+	end := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-end }))
+	t.Cleanup(func() { close(end); server.Close() })
+	for use, what := range map[influx.Use]string{influx.Writing: "write", influx.Reading: "read"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		s := open(t, influx.Options{URL: server.URL, Org: "o", Token: "t", Use: use})
+		checkUnavailable(t, s.Ready(ctx), []string{what + ": InfluxDB at " + server.URL, "no answer in time (1s)", "look whether it hangs or is overloaded"})
+	}
+}
+
+// TestPasswordInURL: it would stand in every error; no error tells it.
+func TestPasswordInURL(t *testing.T) {
+	for _, url := range []string{"http://user:hunter2@127.0.0.1:8086", "http://hunter2@127.0.0.1", "http://user:hunter2%zz@host", "user:hunter2@host"} {
+		_, openError := influx.Open(t.Context(), influx.Options{URL: url, Org: "o", Token: "t"})
+		_, initError := influx.Init(t.Context(), url, "o", "t", influx.Buckets{}, influx.Retention{})
+		for _, err := range []error{openError, initError} {
+			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "leave it out") {
+				t.Errorf("%s: %v", url, err)
+			}
+		}
 	}
 }
 
