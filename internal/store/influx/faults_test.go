@@ -330,6 +330,45 @@ func TestPasswordInURL(t *testing.T) {
 	}
 }
 
+// TestInitFails at the third token: nobody is shown the first two, which then
+// must not be left behind, or not unsaid.
+func TestInitFails(t *testing.T) {
+	for _, revokes := range []bool{true, false} {
+		t.Run(fmt.Sprint("revokes ", revokes), func(t *testing.T) {
+			live := map[string]bool{}
+			api := http.NewServeMux()
+			api.HandleFunc("GET /api/v2/orgs", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"orgs":[{"id":"org"}]}`) })
+			api.HandleFunc("GET /api/v2/buckets", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"buckets":[{"id":"bucket"}]}`) })
+			api.HandleFunc("POST /api/v2/authorizations", func(w http.ResponseWriter, _ *http.Request) {
+				if len(live) == 2 {
+					w.WriteHeader(http.StatusInternalServerError)
+					return
+				}
+				id := fmt.Sprint("token-", len(live))
+				live[id] = true
+				fmt.Fprintf(w, `{"id":%q,"token":"secret"}`, id)
+			})
+			api.HandleFunc("DELETE /api/v2/authorizations/{id}", func(w http.ResponseWriter, r *http.Request) {
+				if !revokes {
+					w.WriteHeader(http.StatusInternalServerError)
+					return
+				}
+				delete(live, r.PathValue("id"))
+				w.WriteHeader(http.StatusNoContent)
+			})
+			server := httptest.NewServer(api)
+			t.Cleanup(server.Close)
+			done, err := influx.Init(t.Context(), server.URL, "o", "t", influx.Buckets{}, influx.Retention{})
+			if !errors.Is(err, store.ErrUnavailable) || done.Write.Secret != "" || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%+v, %v", done, err)
+			}
+			if named := strings.Contains(err.Error(), "ends token-0, token-1"); named == revokes || revokes != (len(live) == 0) {
+				t.Errorf("live %v, but Init said %v", live, err)
+			}
+		})
+	}
+}
+
 // TestInjection: a name that would add a line is refused before anything is sent.
 func TestInjection(t *testing.T) {
 	d := newDouble(t, 400)
