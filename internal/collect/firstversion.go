@@ -213,15 +213,14 @@ func sayBad(post wire.FirstPost) string {
 // putMarked stores the results of the test that stands in for the first version
 // in its form too. What the store refuses of that is no reason to refuse a batch:
 // its results are stored, and its probe would send it again for ever.
-func (c *Collector) putMarked(ctx context.Context, batch ippm.Batch, refused []store.Rejected) error {
+func (c *Collector) putMarked(ctx context.Context, batch ippm.Batch, refused map[int]string) error {
 	test, ok := c.Inventory().FirstVersionTest()
 	if !ok {
 		return nil
 	}
 	var pings []store.Ping
-	for _, r := range batch.Results {
-		isRefused := func(one store.Rejected) bool { return one.ID == r.ID }
-		if r.Test == test.Name && r.Kind == test.Kind && !slices.ContainsFunc(refused, isRefused) {
+	for i, r := range batch.Results {
+		if _, is := refused[i]; !is && r.Test == test.Name && r.Kind == test.Kind {
 			pings = appendPing(pings, r)
 		}
 	}
