@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
@@ -75,19 +76,59 @@ func (c *Collector) takeFirst(w http.ResponseWriter, r *http.Request, caller acc
 	if err := ippm.CheckName(post.Source); err != nil {
 		return refuse(http.StatusBadRequest, "source %.63q %v", post.Source, err)
 	}
-	pings := c.screenFirst(&post, caller)
-	if err := c.Store.PutPings(r.Context(), pings); err != nil {
+	pings, places := c.screenFirst(&post, caller)
+	unstored, err := c.insist(r.Context(), pings)
+	if err != nil {
 		c.Metrics.Unavailable(len(pings))
 		c.Log.Error("a result of the first version could not be stored; its client does not send it again", "probe", post.Source, "error", err)
 		return err
 	}
-	c.Metrics.Stored(len(pings))
+	for _, p := range unstored {
+		post.Bad = append(post.Bad, wire.FirstBad{Index: places[firstKey{p.Target, p.Family}], Name: p.Target, Reason: "the store refuses it: " + p.Reason})
+	}
+	slices.SortFunc(post.Bad, func(a, b wire.FirstBad) int { return a.Index - b.Index })
+	c.Metrics.Stored(len(pings) - len(unstored))
 	if len(post.Bad) > 0 {
 		c.Metrics.Rejected(len(post.Bad))
 		c.Log.Warn("results of the first version were rejected", "probe", post.Source, "rejected", len(post.Bad), "first", post.Bad[0].Reason)
 		return refuse(http.StatusBadRequest, "%s", sayBad(post))
 	}
 	return nil
+}
+
+// pauses are how long to wait before each further try of what is lost otherwise,
+// and longestPause where the store asks for more.
+var pauses = []time.Duration{200 * time.Millisecond, time.Second}
+
+const longestPause = 2 * time.Second
+
+// insist stores a post, also where the store is away for a moment.
+func (c *Collector) insist(ctx context.Context, pings []store.Ping) ([]store.RefusedPing, error) {
+	for _, pause := range pauses {
+		refused, err := c.Store.PutPings(ctx, pings)
+		var passing store.Passing
+		if !errors.As(err, &passing) {
+			return refused, err
+		}
+		if c.wait(ctx, min(max(pause, passing.After), longestPause)) != nil {
+			return nil, err
+		}
+	}
+	return c.Store.PutPings(ctx, pings)
+}
+
+func (c *Collector) wait(ctx context.Context, pause time.Duration) error {
+	if c.Wait != nil {
+		return c.Wait(ctx, pause)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (c *Collector) readFirst(w http.ResponseWriter, r *http.Request) (wire.FirstPost, error) {
@@ -117,12 +158,11 @@ type firstKey struct {
 	family uint8
 }
 
-// screenFirst gives what can be stored of a post, at the time of now, and adds
-// the rest to its bad entries.
-func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) []store.Ping {
+// screenFirst gives what can be stored of a post, at the time of now, and where
+// it stands there, and adds the rest to its bad entries.
+func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) (pings []store.Ping, places map[firstKey]int) {
 	inv, now := c.Inventory(), c.Now()
-	var pings []store.Ping
-	places := map[firstKey]int{}
+	places = map[firstKey]int{}
 	for _, p := range post.Pings {
 		ping := store.Ping{Source: post.Source, Target: p.Target, Family: p.Family, At: now, Loss: p.Loss}
 		if p.RTT != nil {
@@ -140,8 +180,7 @@ func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) []st
 		places[key] = p.Index
 		pings = append(pings, ping)
 	}
-	slices.SortFunc(post.Bad, func(a, b wire.FirstBad) int { return a.Index - b.Index })
-	return pings
+	return pings, places
 }
 
 // firstObjection: who has the shared key may name whom it likes, as there.
@@ -174,21 +213,31 @@ func sayBad(post wire.FirstPost) string {
 	return fmt.Sprintf("%d of %d probes are not stored, %s: %s", len(post.Bad), post.Posted, others, strings.Join(named, "; "))
 }
 
-// putFirst stores the results of the test that stands in for the first version
-// in its form too.
-func (c *Collector) putFirst(ctx context.Context, batch ippm.Batch, refused []store.Rejected) error {
+// putMarked stores the results of the test that stands in for the first version
+// in its form too. What the store refuses of that is no reason to refuse a batch:
+// its results are stored, and its probe would send it again for ever.
+func (c *Collector) putMarked(ctx context.Context, batch ippm.Batch, refused map[int]string) error {
 	test, ok := c.Inventory().FirstVersionTest()
 	if !ok {
 		return nil
 	}
 	var pings []store.Ping
-	for _, r := range batch.Results {
-		isRefused := func(one store.Rejected) bool { return one.ID == r.ID }
-		if r.Test == test.Name && r.Kind == test.Kind && !slices.ContainsFunc(refused, isRefused) {
+	for i, r := range batch.Results {
+		if _, is := refused[i]; !is && r.Test == test.Name && r.Kind == test.Kind {
 			pings = appendPing(pings, r)
 		}
 	}
-	return c.Store.PutPings(ctx, pings)
+	unstored, err := c.Store.PutPings(ctx, pings)
+	if len(unstored) > 0 {
+		named := make([]string, 0, maxNamed)
+		for _, p := range unstored[:min(len(unstored), maxNamed)] {
+			named = append(named, p.String())
+		}
+		c.Metrics.Rejected(len(unstored))
+		c.Log.Warn("results are stored, but not in the first version's form, which the store refuses",
+			"probe", batch.Probe, "test", test.Name, "refused", len(unstored), "first", strings.Join(named, "; "))
+	}
+	return err
 }
 
 // appendPing adds the result as the first version knew it, where anything was sent.

@@ -62,6 +62,7 @@ type service struct {
 	path   string
 	store  *sqlite.Store
 	shared bool
+	waits  []time.Duration // which the server made
 }
 
 func start(t *testing.T, writers ...func(store.Writer) store.Writer) *service {
@@ -88,7 +89,8 @@ func start(t *testing.T, writers ...func(store.Writer) store.Writer) *service {
 	}}
 	api := access.NewAPI("test", "1", gate, log)
 	(&collect.Collector{Inventory: current, Store: writer, Metrics: access.NewMetrics(), Log: log,
-		Now: func() time.Time { return firstNow }, MaxBody: maxBody, MaxResults: maxEntries}).Register(api)
+		Now: func() time.Time { return firstNow }, MaxBody: maxBody, MaxResults: maxEntries,
+		Wait: func(ctx context.Context, d time.Duration) error { s.waits = append(s.waits, d); return ctx.Err() }}).Register(api)
 	server := httptest.NewServer(api.Handler())
 	t.Cleanup(server.Close)
 	s.url = server.URL
@@ -410,7 +412,9 @@ func TestFirstVersionStoreAway(t *testing.T) {
 // broken is a store with a defect.
 type broken struct{ store.Writer }
 
-func (broken) PutPings(context.Context, []store.Ping) error { panic("a defect") }
+func (broken) PutPings(context.Context, []store.Ping) ([]store.RefusedPing, error) {
+	panic("a defect")
+}
 
 func TestFirstVersionDefect(t *testing.T) {
 	s := start(t, func(w store.Writer) store.Writer { return broken{w} })
@@ -472,7 +476,7 @@ type half struct {
 	err error
 }
 
-func (h half) PutPings(context.Context, []store.Ping) error { return h.err }
+func (h half) PutPings(context.Context, []store.Ping) ([]store.RefusedPing, error) { return nil, h.err }
 
 func TestFirstVersionTestIsNotAcknowledgedByHalves(t *testing.T) {
 	for status, err := range map[int]error{503: fmt.Errorf("away: %w", store.ErrUnavailable), 500: errors.New("broken")} {
@@ -480,5 +484,95 @@ func TestFirstVersionTestIsNotAcknowledgedByHalves(t *testing.T) {
 		if got := s.ask("POST", "/api/v2/results", keyP1, batch(t, measured("ping", "p2", 4, 0, 500))); got.status != status {
 			t.Errorf("%d %s, want %d", got.status, got.body, status)
 		}
+	}
+}
+
+// picky is a store that refuses pings to p2 over IPv4.
+type picky struct{ store.Writer }
+
+func (p picky) PutPings(ctx context.Context, pings []store.Ping) (refused []store.RefusedPing, err error) {
+	var rest []store.Ping
+	for _, ping := range pings {
+		if ping.Target == "p2" && ping.Family == 4 {
+			refused = append(refused, store.RefusedPing{Source: ping.Source, Target: ping.Target, Family: ping.Family, Reason: "a type conflict"})
+			continue
+		}
+		rest = append(rest, ping)
+	}
+	more, err := p.Writer.PutPings(ctx, rest)
+	return append(refused, more...), err
+}
+
+// What the store refuses of a post is named, and the rest is stored.
+func TestFirstVersionRefused(t *testing.T) {
+	s := start(t, func(w store.Writer) store.Writer { return picky{w} })
+	check(t, s.ask("POST", post, keyShared, from("src", entry("p1"), entry("p2"), entry("p2", "proto", "6"))), 400,
+		`1 of 3 probes are not stored, the others are: probes[1] ("p2"): the store refuses it: a type conflict`)
+	if got := s.pings("src"); len(got) != 2 {
+		t.Errorf("%+v is not two pings", got)
+	}
+}
+
+// A batch whose marked results cannot be in the first version's form is taken:
+// it would come again for ever.
+func TestFirstVersionTestRefused(t *testing.T) {
+	s := start(t, func(w store.Writer) store.Writer { return picky{w} })
+	got := s.ask("POST", "/api/v2/results", keyP1, batch(t, measured("ping", "p2", 4, 0, 500), measured("ping", "rs1", 4, 0, 500)))
+	if got.status != 200 || !strings.Contains(got.body, `"stored":2`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := s.pings("p1"); len(got) != 1 || got[0].Target != "rs1" {
+		t.Errorf("%+v is not the one ping of rs1", got)
+	}
+}
+
+// flaky is a store that gives errors before it takes pings.
+type flaky struct {
+	store.Writer
+	errs *[]error
+}
+
+func (f flaky) PutPings(ctx context.Context, pings []store.Ping) ([]store.RefusedPing, error) {
+	if len(*f.errs) > 0 {
+		err := (*f.errs)[0]
+		*f.errs = (*f.errs)[1:]
+		return nil, err
+	}
+	return f.Writer.PutPings(ctx, pings)
+}
+
+// A post of the first version does not come again: it is tried again at once,
+// but only where that may help. A batch comes again.
+func TestFirstVersionInsists(t *testing.T) {
+	passing := func(after time.Duration) error { return fmt.Errorf("away: %w", store.Passing{After: after}) }
+	for what, c := range map[string]struct {
+		errs   []error
+		waits  []time.Duration
+		status int
+	}{
+		"once":        {[]error{passing(0)}, []time.Duration{200 * time.Millisecond}, 200},
+		"asks":        {[]error{passing(time.Second), passing(time.Minute)}, []time.Duration{time.Second, 2 * time.Second}, 200},
+		"thrice":      {[]error{passing(0), passing(0), passing(0)}, []time.Duration{200 * time.Millisecond, time.Second}, 503},
+		"not passing": {[]error{fmt.Errorf("no token: %w", store.ErrUnavailable)}, nil, 503},
+		"broken":      {[]error{errors.New("broken")}, nil, 500},
+	} {
+		t.Run(what, func(t *testing.T) {
+			errs := c.errs
+			s := start(t, func(w store.Writer) store.Writer { return flaky{w, &errs} })
+			if got := s.ask("POST", post, keyShared, from("src", entry("p2"))); got.status != c.status {
+				t.Errorf("%d %s, want %d", got.status, got.body, c.status)
+			}
+			if diff := cmp.Diff(c.waits, s.waits); diff != "" {
+				t.Errorf("waits (-want +got):\n%s", diff)
+			}
+			if stored := len(s.pings("src")) == 1; stored != (c.status == 200) {
+				t.Errorf("stored: %v", stored)
+			}
+		})
+	}
+	errs := []error{passing(0)}
+	s := start(t, func(w store.Writer) store.Writer { return flaky{w, &errs} })
+	if got := s.ask("POST", "/api/v2/results", keyP1, batch(t, measured("ping", "p2", 4, 0, 500))); got.status != 503 || len(s.waits) > 0 {
+		t.Errorf("%d %s after %v", got.status, got.body, s.waits)
 	}
 }

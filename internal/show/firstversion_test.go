@@ -80,7 +80,7 @@ func TestFirstVersionLast(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	rtt := &store.PingRTT{Min: 0.5, Max: 2, Avg: 1.25, Jitter: 0.125}
 	url, kept := serveFirst(t)
-	if err := kept.PutPings(t.Context(), []store.Ping{
+	if _, err := kept.PutPings(t.Context(), []store.Ping{
 		{Source: "p1", Target: "p2", Family: 4, At: at.Add(-time.Minute), Loss: 0.5, RTT: rtt},
 		{Source: "p1", Target: "p2", Family: 4, At: at.Add(250 * time.Millisecond), Loss: 0.1, RTT: rtt},
 		{Source: "p1", Target: "p2", Family: 6, At: at, Loss: 1},

@@ -30,6 +30,18 @@ import (
 // full, away) and that the same call may succeed later.
 var ErrUnavailable = errors.New("the store is not available")
 
+// Passing is an ErrUnavailable that may be over in a moment. Who else would lose
+// what it has may try again then.
+type Passing struct {
+	// After is how long the store asks to wait, 0 where it does not say.
+	After time.Duration
+}
+
+func (Passing) Error() string { return ErrUnavailable.Error() }
+
+// Is makes it an ErrUnavailable.
+func (Passing) Is(target error) bool { return target == ErrUnavailable }
+
 // Writer takes what probes report.
 type Writer interface {
 	// Put stores a batch: its results and, without them, the batch itself as
@@ -37,16 +49,28 @@ type Writer interface {
 	// Rejected names those that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
 	// PutPings stores results in the first version's form, which were checked
-	// (Ping.Check): all of them, or it returns an error, after which the caller
-	// may write them again. One of the same source, target, family and time is
-	// written anew.
-	PutPings(ctx context.Context, pings []Ping) error
+	// (Ping.Check). It names those that the store refused for good; the others
+	// are stored, or it returns an error, after which the caller may write them
+	// again. One of the same source, target, family and time is written anew.
+	PutPings(ctx context.Context, pings []Ping) ([]RefusedPing, error)
 }
 
 // Rejected is a result that was refused, and why.
 type Rejected struct {
 	ID     ippm.ID
 	Reason string
+}
+
+// RefusedPing is a ping that was refused, and why.
+type RefusedPing struct {
+	Source, Target string
+	Family         uint8
+	Reason         string
+}
+
+// String is the refused ping for a person.
+func (r RefusedPing) String() string {
+	return fmt.Sprintf("%.63q to %.63q over IPv%d: %s", r.Source, r.Target, r.Family, r.Reason)
 }
 
 // Reader gives what was stored.

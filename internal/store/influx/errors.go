@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	api "github.com/influxdata/influxdb-client-go/v2/api/http"
 
@@ -21,9 +22,24 @@ func explain(tried, where string, err error) error {
 		return fmt.Errorf("%s: InfluxDB at %s: %w", tried, where, err)
 	}
 	if hint := transient(err); hint != "" {
-		return fmt.Errorf("%s: InfluxDB at %s: %w: %s: %w", tried, where, store.ErrUnavailable, hint, err)
+		return fmt.Errorf("%s: InfluxDB at %s: %w: %s: %w", tried, where, unavailable(err), hint, err)
 	}
 	return fmt.Errorf("%s: InfluxDB at %s: %w", tried, where, err)
+}
+
+// unavailable is a store.ErrUnavailable, a store.Passing where InfluxDB was not
+// reached, or cannot take more just now.
+func unavailable(err error) error {
+	var e *api.Error
+	if errors.Is(err, errSlow) || errors.As(err, new(stranger)) || !errors.As(err, &e) || !passes(e.StatusCode) {
+		return store.ErrUnavailable
+	}
+	return store.Passing{After: time.Duration(e.RetryAfter) * time.Second}
+}
+
+// passes says so of a status, which is 0 where InfluxDB was not reached.
+func passes(status int) bool {
+	return status == 0 || status == http.StatusTooManyRequests || status >= 500
 }
 
 // errSlow is a request that took longer than the Store lets one take.
@@ -34,6 +50,9 @@ var errSlow = errors.New("no answer in time")
 func transient(err error) string {
 	if errors.Is(err, errSlow) {
 		return "it does not answer: look whether it hangs or is overloaded"
+	}
+	if errors.As(err, new(stranger)) {
+		return "this is no InfluxDB: check its address (INFLUX_URL)"
 	}
 	var bad badAnswer
 	var e *api.Error

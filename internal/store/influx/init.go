@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	api "github.com/influxdata/influxdb-client-go/v2/api/http"
@@ -35,7 +36,8 @@ type Bucket struct {
 }
 
 // Init makes the buckets that are missing, and three new tokens, with the token
-// of an operator, who may do that. A bucket that is there stays as it is.
+// of an operator, who may do that. A bucket that is there stays as it is. After an
+// error it revokes the tokens that it made, and names those that it cannot revoke.
 func Init(ctx context.Context, address, org, operatorToken string, names Buckets, keep Retention) (Initialised, error) {
 	const tried = "prepare InfluxDB"
 	if err := (Options{URL: address, Org: org, Token: operatorToken}).check(); err != nil {
@@ -47,9 +49,27 @@ func Init(ctx context.Context, address, org, operatorToken string, names Buckets
 	defer cancel()
 	p := preparing{service: newClient(address, operatorToken, client).HTTPService()}
 	if err := p.all(ctx, org, names.orDefaults(), keep); err != nil {
-		return p.done, explain(tried, address, err)
+		return Initialised{Buckets: p.done.Buckets}, errors.Join(explain(tried, address, err), p.revoke(ctx))
 	}
 	return p.done, nil
+}
+
+// revoke ends the tokens that were made: nobody was shown them. It has time of its own.
+func (p *preparing) revoke(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	var live []string
+	var last error
+	for _, id := range p.made {
+		if err := p.call(ctx, http.MethodDelete, "authorizations/"+url.PathEscape(id), nil, nil, nil); err != nil {
+			live, last = append(live, id), err
+		}
+	}
+	if len(live) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nor could tokens be revoked that were made before and that nobody knows: `influx auth delete --id ID` ends %s: %w",
+		strings.Join(live, ", "), last)
 }
 
 // preparing is the work of one Init. The client's own calls for this give
@@ -57,6 +77,7 @@ func Init(ctx context.Context, address, org, operatorToken string, names Buckets
 type preparing struct {
 	service api.Service
 	orgID   string
+	made    []string // IDs of tokens
 	done    Initialised
 }
 
@@ -157,13 +178,17 @@ func (p *preparing) makeToken(ctx context.Context, description string, read, wri
 	var made struct{ ID, Token string }
 	err := p.call(ctx, http.MethodPost, "authorizations", nil,
 		map[string]any{"orgID": p.orgID, "description": description, "permissions": may}, &made)
+	if made.ID != "" {
+		p.made = append(p.made, made.ID)
+	}
 	if err == nil && made.Token == "" {
 		err = errors.New("InfluxDB made one but does not show it")
 	}
 	return Token{made.ID, made.Token}, err
 }
 
-// call asks InfluxDB's API. An error is an *api.Error with the status.
+// call asks InfluxDB's API; there is no answer where out is nil. An error is an
+// *api.Error with the status.
 func (p *preparing) call(ctx context.Context, method, path string, query url.Values, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
@@ -175,6 +200,9 @@ func (p *preparing) call(ctx context.Context, method, path string, query url.Val
 	}
 	request.Header.Set("Content-Type", "application/json")
 	failed := p.service.DoHTTPRequest(request, nil, func(r *http.Response) error {
+		if out == nil {
+			return r.Body.Close()
+		}
 		return errors.Join(json.NewDecoder(r.Body).Decode(out), r.Body.Close())
 	})
 	if failed != nil { // a nil *api.Error must not become an error

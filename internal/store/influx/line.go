@@ -19,7 +19,7 @@ type lines struct {
 }
 
 // line is where a line ends, its line break included, and of which results of a
-// batch it tells.
+// batch, or pings, it tells.
 type line struct {
 	measurement string
 	end         int
@@ -101,7 +101,7 @@ func (l *lines) bytes(key string, value []byte) {
 	l.text = append(l.text, '"')
 }
 
-// finish ends the line, which is about the given results of the batch.
+// finish ends the line, which is about the given results of the batch, or pings.
 func (l *lines) finish(measurement string, at time.Time, results []int) {
 	l.text = append(l.text, ' ')
 	l.text = strconv.AppendInt(l.text, at.UnixNano(), 10)

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,38 +14,52 @@ import (
 	"ixpqos/internal/store"
 )
 
-// PutPings stores them as the first version did.
-func (s *Store) PutPings(ctx context.Context, pings []store.Ping) error {
+// PutPings stores them as the first version did. It refuses by name what
+// InfluxDB refuses: what is outdated, or has fields that somebody else wrote with
+// another type.
+func (s *Store) PutPings(ctx context.Context, pings []store.Ping) (named []store.RefusedPing, err error) {
 	if len(pings) == 0 {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	tried := fmt.Sprintf("store the pings of %q", pings[0].Source)
-	l := &lines{}
-	for _, p := range pings {
+	first := &lines{}
+	for i, p := range pings {
 		if err := p.Check(); err != nil {
-			return fmt.Errorf("%s: %w", tried, err)
+			return nil, fmt.Errorf("%s: %w", tried, err)
 		}
-		if err := l.ping(p); err != nil {
-			return fmt.Errorf("%s: %w", tried, err)
+		first.ping(p, i)
+	}
+	all, err := s.write(ctx, first)
+	if err != nil {
+		return nil, s.explain(tried, err)
+	}
+	// LastPings must not show what was refused.
+	why, last := reasons(all), &lines{}
+	for i, p := range pings {
+		if _, is := why[i]; is {
+			continue
+		}
+		if err := last.lastPing(p, i); err != nil {
+			return nil, fmt.Errorf("%s: %w", tried, err)
 		}
 	}
-	all, err := s.write(ctx, l)
-	if err != nil {
-		return s.explain(tried, err)
+	if all, err = s.write(ctx, last); err != nil {
+		return nil, s.explain(tried, err)
 	}
-	for _, r := range all {
-		err = errors.Join(err, r.error("pings"))
+	maps.Copy(why, reasons(all))
+	for i, p := range pings {
+		if reason, is := why[i]; is {
+			named = append(named, store.RefusedPing{Source: p.Source, Target: p.Target, Family: p.Family, Reason: reason})
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", tried, err)
-	}
-	return nil
+	return named, nil
 }
 
-// ping adds two points: the first version's, and one by which LastPings finds
-// the newest of each family.
-func (l *lines) ping(p store.Ping) error {
-	at := p.At.Truncate(time.Microsecond)
+// pingTime is the moment of a ping as InfluxDB holds it.
+func pingTime(p store.Ping) time.Time { return p.At.Truncate(time.Microsecond) }
+
+// ping adds the first version's point of the i-th ping.
+func (l *lines) ping(p store.Ping, i int) {
 	l.begin(pingMeasurement)
 	l.tag("source", p.Source)
 	l.tag("status", "ok")
@@ -57,11 +71,15 @@ func (l *lines) ping(p store.Ping) error {
 		l.float("avg", p.RTT.Avg)
 		l.float("jitter", p.RTT.Jitter)
 	}
+	at := pingTime(p)
 	if p.Family == 6 {
-		l.finish(pingMeasurement, at.Add(1), nil)
-	} else {
-		l.finish(pingMeasurement, at, nil)
+		at = at.Add(1)
 	}
+	l.finish(pingMeasurement, at, []int{i})
+}
+
+// lastPing adds the point by which LastPings finds the newest of each family.
+func (l *lines) lastPing(p store.Ping, i int) error {
 	whole, err := json.Marshal(ping{p.Loss, (*pingRTT)(p.RTT)})
 	if err != nil {
 		return err
@@ -71,7 +89,7 @@ func (l *lines) ping(p store.Ping) error {
 	l.tag("source", p.Source)
 	l.tag("target", p.Target)
 	l.string(pingField, string(whole))
-	l.finish(lastPingMeasurement, at, nil)
+	l.finish(lastPingMeasurement, pingTime(p), []int{i})
 	return nil
 }
 

@@ -13,61 +13,91 @@ import (
 
 // Put stores a batch. It rejects by name what InfluxDB refuses: results whose
 // time is before what the bucket keeps, or fields that somebody else wrote with
-// another type.
-func (s *Store) Put(ctx context.Context, batch ippm.Batch) ([]store.Rejected, error) {
+// another type. First it finds out which: a row must not show what was rejected.
+func (s *Store) Put(ctx context.Context, batch ippm.Batch) (named []store.Rejected, err error) {
 	tried := fmt.Sprintf("store the batch of %q", batch.Probe)
-	l, err := batchLines(batch, s.now())
+	w := writing{batch: batch, order: inOrder(batch.Results), storedAt: s.now()}
+	results, err := w.resultLines()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tried, err)
 	}
-	all, err := s.writeJoined(ctx, l)
+	all, err := s.writeJoined(ctx, results)
 	if err != nil {
 		return nil, s.explain(tried, err)
 	}
-	return rejected(batch, all)
-}
-
-// rejected names the results of refused lines. The report of a batch is no
-// result: when it is refused the operator has to do something.
-func rejected(batch ippm.Batch, all []refused) (named []store.Rejected, err error) {
-	seen := make([]bool, len(batch.Results))
-	for _, r := range all {
-		for _, l := range r.lines {
-			if l.measurement == probeMeasurement && !r.outdated() {
-				err = r.error(fmt.Sprintf("the report of %q", batch.Probe))
-			}
-			for _, i := range l.results {
-				if !seen[i] {
-					seen[i] = true
-					named = append(named, store.Rejected{ID: batch.Results[i].ID, Reason: r.reason})
-				}
-			}
-		}
-	}
+	why := reasons(all)
+	others, err := w.otherLines(why)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", tried, err)
+	}
+	if all, err = s.writeJoined(ctx, others); err != nil {
+		return nil, s.explain(tried, err)
+	}
+	if err := incomplete(batch, all); err != nil {
+		return nil, fmt.Errorf("%s: %w", tried, err)
+	}
+	for i, r := range batch.Results {
+		if reason, is := why[i]; is {
+			named = append(named, store.Rejected{ID: r.ID, Reason: reason})
+		}
 	}
 	return named, nil
 }
 
-// batchLines are a batch's points: its results, then its rows, then its report,
-// which is there only once all the others are.
-func batchLines(batch ippm.Batch, storedAt time.Time) (*lines, error) {
-	results := batch.Results
-	order := inOrder(results)
-	sketches := make([][]byte, len(results))
-	l := &lines{text: make([]byte, 0, 1024+len(results)*1200), all: make([]line, 0, len(results)+8)}
-	for at, i := range order {
-		sketches[i] = results[i].RTT.Sketch.Encode()
+// incomplete is an error where InfluxDB refuses a row or the report of a batch
+// for another reason than its age: neither is a result that could be rejected,
+// and without it the batch is not stored as a whole, so that somebody has to do
+// something. What is too old is about to go in any case.
+func incomplete(batch ippm.Batch, all []refused) error {
+	for _, r := range all {
+		switch {
+		case r.outdated():
+		case r.lines[0].measurement == rowMeasurement:
+			first := batch.Results[r.lines[0].results[0]]
+			return fmt.Errorf("%w: its results are stored, but not shown without it: delete what somebody else wrote to the measurement %q",
+				r.error(fmt.Sprintf("a row of %q (test %q, IPv%d)", first.Source, first.Test, first.Family)), rowMeasurement)
+		default:
+			return r.error(fmt.Sprintf("the report of %q", batch.Probe))
+		}
+	}
+	return nil
+}
+
+// writing is a batch on its way.
+type writing struct {
+	batch    ippm.Batch
+	order    []int
+	sketches [][]byte
+	storedAt time.Time
+}
+
+// resultLines are the points of the results.
+func (w *writing) resultLines() (*lines, error) {
+	results := w.batch.Results
+	w.sketches = make([][]byte, len(results))
+	l := &lines{text: make([]byte, 0, len(results)*600), all: make([]line, 0, len(results))}
+	for at, i := range w.order {
+		w.sketches[i] = results[i].RTT.Sketch.Encode()
 		if err := checkNames(results[i]); err != nil {
 			return nil, err
 		}
-		l.result(results[i], sketches[i], storedAt, order[at:at+1])
+		l.result(results[i], w.sketches[i], w.storedAt, w.order[at:at+1])
 	}
-	for begin, end := range groups(results, order) {
-		l.row(results, sketches, order[begin:end], storedAt)
+	return l, nil
+}
+
+// otherLines are the rows of the results that were not refused, then the report,
+// which is there only once all the others are.
+func (w *writing) otherLines(refused map[int]string) (*lines, error) {
+	results, kept := w.batch.Results, w.order
+	if len(refused) > 0 {
+		kept = slices.DeleteFunc(slices.Clone(w.order), func(i int) bool { _, is := refused[i]; return is })
 	}
-	return l, l.report(batch, storedAt)
+	l := &lines{text: make([]byte, 0, 1024+len(kept)*600)}
+	for begin, end := range groups(results, kept) {
+		l.row(results, w.sketches, kept[begin:end], w.storedAt)
+	}
+	return l, l.report(w.batch, w.storedAt)
 }
 
 // checkNames keeps a name that would break a line from doing so: one bad result

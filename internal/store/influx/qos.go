@@ -70,9 +70,10 @@ func (l *lines) delay(d ippm.Delay, sketch []byte) {
 // point is a result while its fields come in, one after the other.
 type point struct {
 	store.Stored
-	lost, first int64 // of First nanoseconds, or less than none
-	stddev      float64
-	sketch      ippm.Sketch
+	lost   int
+	first  int64 // of First nanoseconds, or less than none
+	stddev float64
+	sketch ippm.Sketch
 }
 
 func newPoint(series ippm.Series, kind string, at time.Time) *point {
@@ -83,59 +84,72 @@ func newPoint(series ippm.Series, kind string, at time.Time) *point {
 
 // set takes in one field as InfluxDB writes it; others than these it leaves.
 func (p *point) set(field, value string) (err error) {
-	switch field {
-	case "sent":
-		p.Sent, err = strconv.Atoi(value)
-	case "received":
-		p.Received, err = strconv.Atoi(value)
-	case "late":
-		p.Late, err = strconv.Atoi(value)
-	case "lost":
-		p.lost, err = strconv.ParseInt(value, 10, 64)
-	case "lost_forward":
-		p.Forward, err = strconv.Atoi(value)
-	case "lost_backward":
-		p.Backward, err = strconv.Atoi(value)
-	case "duplicates":
-		p.Duplicates, err = strconv.Atoi(value)
-	case "reordered":
-		p.Reordered, err = strconv.Atoi(value)
-	case "refused":
-		p.Refused, err = strconv.Atoi(value)
-	default:
-		return p.setTime(field, value)
+	if count := p.count(field); count != nil {
+		*count, err = strconv.Atoi(value)
+		return err
 	}
-	return err
-}
-
-func (p *point) setTime(field, value string) (err error) {
+	if figure := p.figure(field); figure != nil {
+		*figure, err = strconv.ParseFloat(value, 64)
+		return err
+	}
+	var ns int64
 	switch field {
 	case "length_ns":
-		var ns int64
 		ns, err = strconv.ParseInt(value, 10, 64)
 		p.Length = time.Duration(ns)
 	case "stored_at":
-		var ns int64
 		ns, err = strconv.ParseInt(value, 10, 64)
 		p.StoredAt = time.Unix(0, ns).UTC()
 	case "first_rtt_us":
 		var us float64
 		us, err = strconv.ParseFloat(value, 64)
 		p.first = int64(math.Round(us * 1e3))
-	case "rtt_n":
-		p.RTT.N, err = strconv.Atoi(value)
-	case "rtt_min_us":
-		p.RTT.Min, err = strconv.ParseFloat(value, 64)
-	case "rtt_mean_us":
-		p.RTT.Mean, err = strconv.ParseFloat(value, 64)
-	case "rtt_max_us":
-		p.RTT.Max, err = strconv.ParseFloat(value, 64)
-	case "rtt_stddev_us":
-		p.stddev, err = strconv.ParseFloat(value, 64)
 	case "sketch":
 		err = p.setSketch(value)
 	}
 	return err
+}
+
+// count is where a field belongs that counts something, nil for others.
+func (p *point) count(field string) *int {
+	switch field {
+	case "sent":
+		return &p.Sent
+	case "received":
+		return &p.Received
+	case "late":
+		return &p.Late
+	case "lost":
+		return &p.lost
+	case "lost_forward":
+		return &p.Forward
+	case "lost_backward":
+		return &p.Backward
+	case "duplicates":
+		return &p.Duplicates
+	case "reordered":
+		return &p.Reordered
+	case "refused":
+		return &p.Refused
+	case "rtt_n":
+		return &p.RTT.N
+	}
+	return nil
+}
+
+// figure is where a field belongs that is kept as the real number that it is.
+func (p *point) figure(field string) *float64 {
+	switch field {
+	case "rtt_min_us":
+		return &p.RTT.Min
+	case "rtt_mean_us":
+		return &p.RTT.Mean
+	case "rtt_max_us":
+		return &p.RTT.Max
+	case "rtt_stddev_us":
+		return &p.stddev
+	}
+	return nil
 }
 
 func (p *point) setSketch(value string) error {
@@ -150,7 +164,7 @@ func (p *point) setSketch(value string) error {
 // stored is the result once all fields are in.
 func (p *point) stored() (store.Stored, error) {
 	s := p.Stored
-	s.Unplaced = int(p.lost) - s.Forward - s.Backward
+	s.Unplaced = p.lost - s.Forward - s.Backward
 	if p.first >= 0 {
 		first := time.Duration(p.first)
 		s.First = &first

@@ -46,7 +46,7 @@ func (s *Store) query(ctx context.Context, flux string, each func(record) error)
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, s.queryURL, body, queryHeader, func(r *http.Response) error { return readAnswer(r.Body, each) })
+	return s.do(ctx, s.queryURL, body, queryHeader, answered, func(r *http.Response) error { return readAnswer(r.Body, each) })
 }
 
 // readAnswer reads CSV (https://docs.influxdata.com/influxdb/v2/reference/syntax/annotated-csv/):

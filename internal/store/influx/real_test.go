@@ -58,7 +58,7 @@ func TestFirstVersionsPoints(t *testing.T) {
 	six := storetest.NewPing("p1", "p2", 0)
 	six.Family = 6
 	lost := store.Ping{Source: "p1", Target: "p3", Family: 4, At: storetest.At(0), Loss: 1}
-	if err := s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0), six, lost}); err != nil {
+	if _, err := s.PutPings(t.Context(), []store.Ping{storetest.NewPing("p1", "p2", 0), six, lost}); err != nil {
 		t.Fatal(err)
 	}
 	got := w.Query(t, fmt.Sprintf(`from(bucket: %q) |> range(start: 2026-01-01T00:00:00Z)
@@ -122,7 +122,7 @@ func TestNamesThroughTags(t *testing.T) {
 	for _, name := range want[:100] {
 		pings = append(pings, storetest.NewPing(name, "p1", 0))
 	}
-	if err := s.PutPings(t.Context(), pings); err != nil {
+	if _, err := s.PutPings(t.Context(), pings); err != nil {
 		t.Fatal(err)
 	}
 	checkTargets(t, s, "p1", want)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"net"
 	"net/http"
 	"sync"
@@ -18,8 +19,8 @@ import (
 var dialer = &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}
 
 // do sends a request, which may be sent twice: every one of ours may. Read is
-// called with a good answer. Its time is bounded.
-func (s *Store) do(ctx context.Context, address string, body []byte, header http.Header, read func(*http.Response) error) error {
+// called with a good answer that expect lets pass. Its time is bounded.
+func (s *Store) do(ctx context.Context, address string, body []byte, header http.Header, expect, read func(*http.Response) error) error {
 	bounded, cancel := context.WithTimeoutCause(ctx, s.timeout, errSlow)
 	defer cancel()
 	failed := s.service.DoPostRequest(bounded, address, bytes.NewReader(body), func(r *http.Request) {
@@ -30,7 +31,10 @@ func (s *Store) do(ctx context.Context, address string, body []byte, header http
 		// connection that had ended meanwhile (net/http.Transport).
 		r.Header["Idempotency-Key"] = nil
 	}, func(r *http.Response) error {
-		err := read(r)
+		err := expect(r)
+		if err == nil {
+			err = read(r)
+		}
 		return errors.Join(err, r.Body.Close())
 	})
 	switch {
@@ -40,9 +44,41 @@ func (s *Store) do(ctx context.Context, address string, body []byte, header http
 		return ctx.Err()
 	case bounded.Err() != nil:
 		return fmt.Errorf("%w (%v): %w", errSlow, s.timeout, failed)
+	case failed.StatusCode >= 300 && failed.StatusCode < 400:
+		return stranger{failed.StatusCode, ""} // its body is a page
 	}
 	return failed
 }
+
+// stranger is an answer that no InfluxDB gives. What was written there is not
+// stored, however well it was taken.
+type stranger struct {
+	status int
+	what   string
+}
+
+func (s stranger) Error() string {
+	return fmt.Sprintf("it answered %d %s%s", s.status, http.StatusText(s.status), s.what)
+}
+
+// written is nil for the one answer by which InfluxDB says that it stored all.
+func written(r *http.Response) error {
+	if r.StatusCode != http.StatusNoContent {
+		return stranger{r.StatusCode, " to what was written, not 204"}
+	}
+	return nil
+}
+
+// answered is nil for an answer to a query.
+func answered(r *http.Response) error {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.StatusCode != http.StatusOK || err != nil || kind != "text/csv" {
+		return stranger{r.StatusCode, " to a query, and no CSV"}
+	}
+	return nil
+}
+
+func unread(*http.Response) error { return nil }
 
 var (
 	plainText  = http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
@@ -52,13 +88,13 @@ var (
 // post writes lines to the bucket for raw results.
 func (s *Store) post(ctx context.Context, lines []byte) error {
 	if !s.gzip || len(lines) == 0 {
-		return s.do(ctx, s.writeURL, lines, plainText, func(*http.Response) error { return nil })
+		return s.do(ctx, s.writeURL, lines, plainText, written, unread)
 	}
 	zipped, err := zip(lines)
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, s.writeURL, zipped, zippedText, func(*http.Response) error { return nil })
+	return s.do(ctx, s.writeURL, zipped, zippedText, written, unread)
 }
 
 var zippers = sync.Pool{New: func() any {

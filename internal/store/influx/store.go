@@ -37,6 +37,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
@@ -138,6 +139,10 @@ func (o Options) check() error {
 
 func checkURL(address string) error {
 	u, err := url.Parse(address)
+	if strings.Contains(address, "@") {
+		return errors.New("the address of InfluxDB has a user or password in it (an @), which would show in logs:" +
+			" leave it out, a token is all that is needed, and change the password")
+	}
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%q is no address of an InfluxDB, such as http://127.0.0.1:8086", address)
 	}
@@ -153,7 +158,9 @@ func newHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 64
 	transport.DialContext = dialer.DialContext
-	return &http.Client{Transport: transport}
+	// A redirected POST may become a GET, whose answer says nothing of what was written.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: transport, CheckRedirect: stay}
 }
 
 // Close ends idle connections. No method may be called afterwards.
@@ -170,8 +177,18 @@ func (s *Store) readyQuery() string {
 	return "from(bucket: " + literal(s.buckets.Raw) + ") |> range(start: -1s)" + is("_measurement", probeMeasurement) + " |> limit(n: 1)"
 }
 
+// readyTimeout bounds each request of Ready: who asks has seconds for all checks,
+// and shall learn which hangs.
+const readyTimeout = time.Second
+
 // Ready is nil when InfluxDB lets the Store do now what it is for.
 func (s *Store) Ready(ctx context.Context) error {
+	hasty := *s
+	hasty.timeout = min(s.timeout, readyTimeout)
+	return hasty.ready(ctx)
+}
+
+func (s *Store) ready(ctx context.Context) error {
 	if s.use != Writing {
 		if err := s.query(ctx, s.readyQuery(), nothing); err != nil {
 			return s.explain("read", err)

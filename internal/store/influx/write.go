@@ -115,6 +115,19 @@ func dropsAll(message string, n int) bool {
 // anything so old.
 func (r refused) outdated() bool { return strings.Contains(r.reason, "outside retention policy") }
 
+// reasons are why what lines tell of was refused, by its place.
+func reasons(all []refused) map[int]string {
+	why := map[int]string{}
+	for _, r := range all {
+		for _, l := range r.lines {
+			for _, i := range l.results {
+				why[i] = r.reason
+			}
+		}
+	}
+	return why
+}
+
 func (r refused) error(what string) error {
 	return errors.New("InfluxDB refuses " + what + " for good: " + r.reason)
 }

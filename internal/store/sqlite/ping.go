@@ -9,18 +9,18 @@ import (
 	"ixpqos/internal/store"
 )
 
-// PutPings stores them in one transaction.
-func (s *Store) PutPings(ctx context.Context, pings []store.Ping) error {
+// PutPings stores them in one transaction. It refuses none.
+func (s *Store) PutPings(ctx context.Context, pings []store.Ping) ([]store.RefusedPing, error) {
 	if len(pings) == 0 {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	if err := s.checkFile(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.putPings(ctx, pings); err != nil {
-		return explain(fmt.Sprintf("store the pings of %q", pings[0].Source), s.path, err)
+		return nil, explain(fmt.Sprintf("store the pings of %q", pings[0].Source), s.path, err)
 	}
-	return nil
+	return nil, nil
 }
 
 func (s *Store) putPings(ctx context.Context, pings []store.Ping) error {

@@ -46,7 +46,7 @@ func TestPrune(t *testing.T) {
 		{Source: "p1", Target: "p2", Family: 4, At: storetest.At(1)}, {Source: "p1", Target: "p2", Family: 4, At: storetest.At(2)},
 		{Source: "p1", Target: "p2", Family: 6, At: storetest.At(1)}, {Source: "p3", Target: "p1", Family: 6, At: storetest.At(3)},
 	} {
-		if err := s.PutPings(t.Context(), []store.Ping{p}); err != nil {
+		if _, err := s.PutPings(t.Context(), []store.Ping{p}); err != nil {
 			t.Fatal(err)
 		}
 	}

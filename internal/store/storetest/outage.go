@@ -24,7 +24,7 @@ func outage(t *testing.T, s Subject, o Outage) {
 			t.Errorf("Put failed, yet rejected %+v for good", rejected)
 		}
 	}
-	if err := s.Writer.PutPings(t.Context(), []store.Ping{ping}); !errors.Is(err, store.ErrUnavailable) {
+	if _, err := s.Writer.PutPings(t.Context(), []store.Ping{ping}); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("PutPings said %v, which is no store.ErrUnavailable", err)
 	}
 	if !o.Reads {

@@ -32,8 +32,8 @@ func putPings(t *testing.T, s Subject, pings ...store.Ping) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Writer.PutPings(t.Context(), pings); err != nil {
-		t.Fatal(err)
+	if refused, err := s.Writer.PutPings(t.Context(), pings); err != nil || len(refused) > 0 {
+		t.Fatal(refused, err)
 	}
 }
 

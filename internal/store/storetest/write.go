@@ -173,7 +173,7 @@ func endedContext(t *testing.T, s Subject) {
 	rangeError := s.Reader.Range(ctx, "p1", "p2", store.Filter{}, At(0), At(2), func(store.Stored) error { return nil })
 	_, reportsError := s.Reader.Reports(ctx, At(1))
 	ping := NewPing("p1", "p2", 0)
-	putPingsError := s.Writer.PutPings(ctx, []store.Ping{ping})
+	_, putPingsError := s.Writer.PutPings(ctx, []store.Ping{ping})
 	_, lastPingsError := s.Reader.LastPings(ctx, "p1")
 	for call, err := range map[string]error{"Put": putError, "PutPings": putPingsError, "LastPings": lastPingsError, "Latest": latestError, "Range": rangeError,
 		"Reports": reportsError, "Ready": s.Reader.Ready(ctx)} {
