@@ -35,10 +35,12 @@ func TestJoined(t *testing.T) {
 	now := time.Now().Truncate(time.Minute)
 	for name, c := range map[string]struct {
 		of7      func(*ippm.Batch, context.CancelFunc)
-		requests int // 0: as many as it takes
+		requests int // at most; 0: as many as it takes
 		check    func(rejected int, err error) bool
 	}{
-		"all are good": {func(*ippm.Batch, context.CancelFunc) {}, 5, func(rejected int, err error) bool { return rejected == 0 && err == nil }},
+		// The results go in 5 requests, 4 of them at once; what follows them in 20 at
+		// most, as many as do not happen to wait for each other.
+		"all are good": {func(*ippm.Batch, context.CancelFunc) {}, 5 + 20, func(rejected int, err error) bool { return rejected == 0 && err == nil }},
 		"one is refused": {func(b *ippm.Batch, _ context.CancelFunc) { b.Results[0].Start = storetest.At(0) }, 0,
 			func(rejected int, err error) bool { return rejected == 1 && err == nil }},
 		"one gives up": {func(_ *ippm.Batch, cancel context.CancelFunc) { cancel() }, 0,
@@ -69,8 +71,8 @@ func TestJoined(t *testing.T) {
 			}
 			close(h.open)
 			working.Wait()
-			if got := len(h.bodies); c.requests > 0 && got != c.requests {
-				t.Errorf("%d requests, not %d", got, c.requests)
+			if got := len(h.bodies); c.requests > 0 && got > c.requests {
+				t.Errorf("%d requests, more than %d", got, c.requests)
 			}
 		})
 	}

@@ -92,7 +92,7 @@ type Store struct {
 	service  api.Service
 	writeURL string // to the bucket for raw results
 	queryURL string
-	join     joiner
+	join     *joiner
 }
 
 // Open makes a Store. It asks InfluxDB nothing: one that is away now may be
@@ -108,6 +108,7 @@ func Open(_ context.Context, opts Options) (*Store, error) {
 		gzip:    opts.Gzip,
 		timeout: cmp.Or(opts.Timeout, 10*time.Second),
 		now:     opts.Now,
+		join:    &joiner{},
 	}
 	if s.now == nil {
 		s.now = time.Now
