@@ -333,6 +333,25 @@ func TestOnceWithNothingToMeasure(t *testing.T) {
 	}
 }
 
+func TestCheckMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := checkState(filepath.Join(dir, "a", "b")); err != nil {
+		t.Errorf("a folder that can be made: %v", err)
+	}
+	if err := checkState(dir); err != nil {
+		t.Errorf("a folder that is there: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkState(filepath.Join(dir, "file", "under")); err == nil {
+		t.Error("a folder under a file is fine")
+	}
+	if found, err := os.ReadDir(dir); err != nil || len(found) != 1 {
+		t.Errorf("the folder holds %v, %v", found, err)
+	}
+}
+
 func TestCheckTellsWhatIsWrong(t *testing.T) {
 	part := testPart("v1")
 	part.Addresses = []inventory.Address{{Family: 4, Host: "192.0.2.77"}}

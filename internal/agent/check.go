@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -102,16 +103,29 @@ func checkTest(part inventory.Part, t inventory.Test) error {
 	return ping.Fits(t, len(part.Pairs(t)))
 }
 
-// checkState tells whether the folder can be written.
+// checkState tells whether the folder can be written or, where it is not there
+// yet, made. It makes nothing itself.
 func checkState(dir string) error {
-	if _, err := os.Stat(dir); err != nil {
-		return fmt.Errorf("it is not there (%w): the systemd unit makes it, or the first run", err)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return checkParent(dir)
 	}
 	f, err := os.CreateTemp(dir, "check-*")
 	if err != nil {
 		return fmt.Errorf("it cannot be written (%w): give it to this user", err)
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// checkParent looks at the folder that a missing one would be made in.
+func checkParent(dir string) error {
+	parent := filepath.Dir(dir)
+	if _, err := os.Stat(parent); errors.Is(err, fs.ErrNotExist) && parent != dir {
+		return checkParent(parent)
+	}
+	if err := unix.Access(parent, unix.W_OK); err != nil {
+		return fmt.Errorf("it is not there, and cannot be made in %s (%w): create it and give it to this user", parent, err)
+	}
+	return nil
 }
 
 // checkClock asks the kernel whether something keeps its clock (adjtimex(2)).
