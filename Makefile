@@ -18,9 +18,33 @@ run: build ## start a server and three probes on this machine, with data that st
 	@infra/demo/run
 
 .PHONY: build
-build: ## build bin/ixpqos-probe and bin/ixpqos-server, static and with their version
+build: ## build bin/ixpqos-probe, -server, -ingest and -query, static and with their version
 	$(GOBUILD) -o bin/ixpqos-probe ./probe
 	$(GOBUILD) -o bin/ixpqos-server ./functions/server
+	$(GOBUILD) -o bin/ixpqos-ingest ./functions/ingest
+	$(GOBUILD) -o bin/ixpqos-query ./functions/query
+
+# `sam build` makes these, once each, with ARTIFACTS_DIR set. It does not tell
+# for which processor: ARCH is to be what the template's Architecture is.
+# What lies beside a bootstrap is what the function goes by: INVENTORY is YAML or
+# a first version's probes.json, KEYS is a file of further keys, or none.
+ARCH ?= arm64
+INVENTORY ?= infra/demo/inventory.yaml
+KEYS ?=
+GOARCH_OF_arm64 = arm64
+GOARCH_OF_x86_64 = amd64
+
+.PHONY: build-IngestFunction build-QueryFunction
+build-IngestFunction: FUNCTION = ingest
+build-QueryFunction: FUNCTION = query
+build-IngestFunction build-QueryFunction:
+	GOOS=linux GOARCH=$(or $(GOARCH_OF_$(ARCH)),$(error ARCH is $(ARCH): it is arm64 or x86_64)) \
+		$(GOBUILD) -tags lambda.norpc -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(FUNCTION)
+	infra/sam/pack "$(ARTIFACTS_DIR)" "$(INVENTORY)" "$(KEYS)"
+
+.PHONY: sam
+sam: build ## run the functions under a real `sam local`, with three probes and an InfluxDB
+	@infra/sam/run
 
 .PHONY: check
 check: lint ## the quick part of the tests, without root, in under a minute
@@ -40,4 +64,4 @@ bench: ## measure what README promises; SHORT=1 takes fewer samples
 
 .PHONY: clean
 clean: ## remove what was built and the data of make run
-	rm -rf bin .run bench-ci.json
+	rm -rf bin .run .aws-sam bench-ci.json

@@ -16,6 +16,7 @@ var version = "dev"
 
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server (the default)."`
+	Init      initCommand      `cmd:"" help:"Make the buckets and the tokens of an InfluxDB 2, with the token of an operator."`
 	Inventory inventoryCommand `cmd:"" help:"Work with inventory files."`
 	Key       keyCommand       `cmd:"" help:"Work with keys."`
 

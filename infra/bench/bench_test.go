@@ -72,7 +72,8 @@ func TestBars(t *testing.T) {
 		bar   *bar
 		value float64
 		holds bool
-	}{{atMost(100), 100, true}, {atMost(100), 100.1, false}, {under(25), 25, false}, {under(25), 24.9, true}} {
+	}{{atMost(100), 100, true}, {atMost(100), 100.1, false}, {under(25), 25, false}, {under(25), 24.9, true},
+		{atLeast(80), 80, true}, {atLeast(80), 79.9, false}, {atLeast(80), 120, true}} {
 		if got := c.bar.holds(c.value); got != c.holds {
 			t.Errorf("%v holds at %v: %v", c.bar, c.value, got)
 		}
@@ -125,7 +126,7 @@ func TestProcessEndsWithItsWork(t *testing.T) {
 }
 
 func TestExchange(t *testing.T) {
-	e, err := newExchange()
+	e, err := newExchange(wide)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type client struct {
 
 func newClient(url string) *client {
 	return &client{url: url, http: http.Client{Timeout: 30 * time.Second,
-		Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+		Transport: &http.Transport{MaxIdleConnsPerHost: max(connections, busy.probes), DisableCompression: true}}}
 }
 
 // get reads an answer to its end.
@@ -35,24 +35,28 @@ func (c *client) get(ctx context.Context, path string) ([]byte, error) {
 
 // post hands in a batch, of which everything must be stored.
 func (c *client) post(ctx context.Context, r reporter, at time.Time) (stored int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/v2/results", bytes.NewReader(r.post(at)))
+	return len(r.batch.Results), c.postBody(ctx, post{r.key, r.post(at), len(r.batch.Results)})
+}
+
+func (c *client) postBody(ctx context.Context, p post) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/api/v2/results", bytes.NewReader(p.body))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set(access.HeaderKey, r.key)
+	request.Header.Set(access.HeaderKey, p.key)
 	body, err := c.do(request)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	var answer wire.Answer
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return 0, fmt.Errorf("the answer to a batch: %w", err)
+		return fmt.Errorf("the answer to a batch: %w", err)
 	}
-	if answer.Stored != len(r.batch.Results) {
-		return 0, fmt.Errorf("of %d results only %d were stored: %v", len(r.batch.Results), answer.Stored, answer.Rejected)
+	if answer.Stored != p.n {
+		return fmt.Errorf("of %d results only %d were stored: %v", p.n, answer.Stored, answer.Rejected)
 	}
-	return answer.Stored, nil
+	return nil
 }
 
 func (c *client) do(request *http.Request) ([]byte, error) {
@@ -65,7 +69,7 @@ func (c *client) do(request *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode/100 != 2 {
 		return nil, fmt.Errorf("%s %s: %s: %.300s", request.Method, request.URL.Path, response.Status, body)
 	}
 	return body, nil

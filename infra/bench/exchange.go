@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,22 @@ const (
 	testName = "fabric"
 )
 
-// exchange is a made one of 100 probes that all measure each other. Nothing is
-// sent to their addresses, which are those for documentation (RFC 5737).
+// shape is how many probes measure each other, over what and how often.
+type shape struct {
+	probes   int
+	families []uint8
+	interval time.Duration
+}
+
+// wide is an exchange of many pairs, busy one of an interval of 10 s, in which
+// 16 flows at 250 ms are 640 packets a pair and family.
+var (
+	wide = shape{probes, []uint8{4}, interval}
+	busy = shape{30, []uint8{4, 6}, 10 * time.Second}
+)
+
+// exchange is a made one of probes that all measure each other. Nothing is sent
+// to their addresses, which are those for documentation (RFC 5737, RFC 3849).
 type exchange struct {
 	inventory string
 	reporters []reporter
@@ -38,13 +53,13 @@ type reporter struct {
 // epoch has as many characters as every other start on a whole second.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func newExchange() (exchange, error) {
+func newExchange(s shape) (exchange, error) {
 	var e exchange
 	list := &strings.Builder{}
-	for i := range probes {
+	for i := range s.probes {
 		key, hash := access.NewKey()
-		fmt.Fprintf(list, "  - {name: %s, addresses: [192.0.2.%d], key_sha256: [%s]}\n", name(i), i+1, hex.EncodeToString(hash[:]))
-		batch := newBatch(i)
+		fmt.Fprintf(list, "  - {name: %s, addresses: [%s], key_sha256: [%s]}\n", name(i), s.addresses(i), hex.EncodeToString(hash[:]))
+		batch := newBatch(s, i)
 		body, err := wire.EncodeBatch(batch)
 		if err != nil {
 			return e, err
@@ -52,28 +67,39 @@ func newExchange() (exchange, error) {
 		e.reporters = append(e.reporters, reporter{key, batch, body})
 	}
 	e.inventory = fmt.Sprintf("exchange: Bench-IX\nprobes:\n%stests:\n  - {name: %s, kind: icmp, every: %v, count: %d, spacing: 250ms}\n",
-		list, testName, interval, packets)
+		list, testName, s.interval, min(packets, int(s.interval/time.Second))) // what is posted tells of more flows
 	return e, nil
+}
+
+func (s shape) addresses(i int) string {
+	all := fmt.Sprintf("192.0.2.%d", i+1)
+	if slices.Contains(s.families, 6) {
+		all += fmt.Sprintf(", '2001:db8::%d'", i+1)
+	}
+	return all
 }
 
 func name(i int) string { return fmt.Sprintf("probe-%03d", i) }
 
-func newBatch(source int) ippm.Batch {
+func newBatch(s shape, source int) ippm.Batch {
 	batch := ippm.Batch{Probe: name(source), Inventory: "bench", Start: epoch,
 		Health: ippm.Health{Version: "bench", StartedAt: epoch}}
-	for target := range probes {
-		if target != source {
-			batch.Peers = append(batch.Peers, name(target))
-			batch.Results = append(batch.Results, newResult(name(source), name(target)))
+	for target := range s.probes {
+		if target == source {
+			continue
+		}
+		batch.Peers = append(batch.Peers, name(target))
+		for _, family := range s.families {
+			batch.Results = append(batch.Results, newResult(name(source), name(target), family, s.interval))
 		}
 	}
 	return batch
 }
 
 // newResult has the delays of a fabric: a floor of its own and a tail.
-func newResult(source, target string) ippm.Result {
-	r := ippm.Result{Kind: "icmp", Length: interval, Counts: ippm.Counts{Sent: packets, Received: packets}}
-	r.Series = ippm.Series{Source: source, Target: target, Test: testName, Family: 4}
+func newResult(source, target string, family uint8, length time.Duration) ippm.Result {
+	r := ippm.Result{Kind: "icmp", Length: length, Counts: ippm.Counts{Sent: packets, Received: packets}}
+	r.Series = ippm.Series{Source: source, Target: target, Test: testName, Family: family}
 	r.Start = epoch
 	floor := 100 + 400*rand.Float64()
 	for range packets {

@@ -24,20 +24,30 @@ type figure struct {
 	value      func(samples) float64
 }
 
-// bar is the most that a figure may be.
+// bar is the most or the least that a figure may be: one of Most and Least is set.
 type bar struct {
-	Most float64 `json:"most"`
-	// Below is set where it must be less than that.
-	Below bool `json:"below,omitempty"`
+	Most float64 `json:"most,omitempty"`
+	// Below is set where it must be less than Most.
+	Below bool    `json:"below,omitempty"`
+	Least float64 `json:"least,omitempty"`
 }
 
-func atMost(most float64) *bar { return &bar{Most: most} }
-func under(most float64) *bar  { return &bar{Most: most, Below: true} }
+func atMost(most float64) *bar   { return &bar{Most: most} }
+func under(most float64) *bar    { return &bar{Most: most, Below: true} }
+func atLeast(least float64) *bar { return &bar{Least: least} }
 
-func (b bar) holds(value float64) bool { return value < b.Most || !b.Below && value == b.Most }
+func (b bar) holds(value float64) bool {
+	if b.Least != 0 {
+		return value >= b.Least
+	}
+	return value < b.Most || !b.Below && value == b.Most
+}
 
 func (b bar) String() string {
-	if b.Below {
+	switch {
+	case b.Least != 0:
+		return fmt.Sprintf("at least %g", b.Least)
+	case b.Below:
 		return fmt.Sprintf("under %g", b.Most)
 	}
 	return fmt.Sprintf("at most %g", b.Most)
@@ -55,6 +65,21 @@ var measurements = []measurement{
 		{"SQLite alone with the same batches", "results/s", nil, mean("store_results_per_s")},
 		{"ingest through the API, share of SQLite alone", "%", nil, share("ingest_results_per_s", "store_results_per_s")},
 	}},
+	{"the matrix of 100 × 100 pairs, from InfluxDB", takeInfluxMatrix, []figure{
+		{"matrix of 100 × 100 pairs from InfluxDB, p50", "ms", nil, quantile("influx_matrix_ms", 0.50)},
+		{"matrix of 100 × 100 pairs from InfluxDB, p95", "ms", atMost(100), quantile("influx_matrix_ms", 0.95)},
+	}},
+	{"ingest through the API into InfluxDB, and of the same bytes alone", takeInfluxIngest, []figure{
+		{"ingest through the API into InfluxDB", "results/s", nil, mean("influx_results_per_s")},
+		{"the same bytes into InfluxDB alone", "results/s", nil, mean("influx_raw_results_per_s")},
+		{"ingest through the API, share of InfluxDB alone", "%", atLeast(80), share("influx_results_per_s", "influx_raw_results_per_s")},
+	}},
+	{"bootstraps until they ask for an event", takeBootstraps, []figure{
+		{"Lambda bootstrap of ingest, median", "ms", atMost(100), quantile("ingest_bootstrap_ms", 0.50)},
+		{"Lambda bootstrap of ingest, longest", "ms", atMost(100), highest("ingest_bootstrap_ms")},
+		{"Lambda bootstrap of query, median", "ms", atMost(100), quantile("query_bootstrap_ms", 0.50)},
+		{"Lambda bootstrap of query, longest", "ms", atMost(100), highest("query_bootstrap_ms")},
+	}},
 	{"memory of a probe that pings 20 targets", takeMemory, []figure{
 		{"memory of a probe with 20 targets, peak", "MB", under(25), highest("probe_peak_mb")},
 		{"memory of a probe with 20 targets, resident", "MB", under(25), highest("probe_resident_mb")},
@@ -62,6 +87,8 @@ var measurements = []measurement{
 	{"sizes of the binaries", takeSizes, []figure{
 		{"ixpqos-probe, static binary", "MB", under(30), highest("probe_binary_mb")},
 		{"ixpqos-server, static binary", "MB", under(30), highest("server_binary_mb")},
+		{"ixpqos-ingest, static binary", "MB", under(30), highest("ingest_binary_mb")},
+		{"ixpqos-query, static binary", "MB", under(30), highest("query_binary_mb")},
 	}},
 }
 

@@ -24,7 +24,7 @@ type putter func(ctx context.Context, r reporter, at time.Time) (int, error)
 // takeIngest lets results go through the server and into a store of its own in
 // turns, so that both meet the same machine.
 func takeIngest(ctx context.Context, r rig) (samples, error) {
-	e, err := newExchange()
+	e, err := newExchange(wide)
 	if err != nil {
 		return nil, err
 	}

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"time"
 
+	"ixpqos/internal/store"
 	"ixpqos/internal/store/sqlite"
 )
 
 // takeMatrix reads the matrix from a server whose store has some history, first
 // for itself, then with a batch arriving before each read.
 func takeMatrix(ctx context.Context, r rig) (samples, error) {
-	e, err := newExchange()
+	e, err := newExchange(wide)
 	if err != nil {
 		return nil, err
 	}
@@ -41,15 +42,20 @@ func takeMatrix(ctx context.Context, r rig) (samples, error) {
 
 // fill makes a database that holds the intervals up to the newest.
 func (r rig) fill(ctx context.Context, e exchange, database string, newest time.Time) error {
-	store, err := sqlite.Open(ctx, filepath.Join(r.dir, database), sqlite.Options{})
+	db, err := sqlite.Open(ctx, filepath.Join(r.dir, database), sqlite.Options{})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer db.Close()
+	return r.fillStore(ctx, e, db, newest)
+}
+
+// fillStore puts the intervals up to the newest into a store.
+func (r rig) fillStore(ctx context.Context, e exchange, to store.Writer, newest time.Time) error {
 	intervals := r.pick(12, 3)
 	for i := range intervals {
 		for _, reporter := range e.reporters {
-			if _, err := store.Put(ctx, reporter.begun(newest.Add(time.Duration(i+1-intervals)*interval))); err != nil {
+			if _, err := to.Put(ctx, reporter.begun(newest.Add(time.Duration(i+1-intervals)*interval))); err != nil {
 				return err
 			}
 		}

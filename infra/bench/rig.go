@@ -17,6 +17,8 @@ import (
 const (
 	probeBinary  = "bin/ixpqos-probe"
 	serverBinary = "bin/ixpqos-server"
+	ingestBinary = "bin/ixpqos-ingest"
+	queryBinary  = "bin/ixpqos-query"
 )
 
 // rig is what a measurement stands on: a folder for its files, and how much it
@@ -120,12 +122,17 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 // serve starts a server on a port that is free, runs work against its URL and
 // ends it.
 func (r rig) serve(ctx context.Context, inventory, database string, work func(url string) error) error {
-	file, err := r.write(database+".yaml", inventory)
+	return r.serveStore(ctx, inventory, []string{"--store", "sqlite:" + filepath.Join(r.dir, database)}, work)
+}
+
+// serveStore is serve with any store, as the server's settings name it.
+func (r rig) serveStore(ctx context.Context, inventory string, store []string, work func(url string) error) error {
+	file, err := r.write("inventory.yaml", inventory)
 	if err != nil {
 		return err
 	}
-	server, err := start(ctx, serverBinary, "serve", "--listen", "127.0.0.1:0", "--public-read",
-		"--inventory", file, "--store", "sqlite:"+filepath.Join(r.dir, database))
+	server, err := start(ctx, serverBinary, append([]string{"serve", "--listen", "127.0.0.1:0", "--public-read",
+		"--inventory", file}, store...)...)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,8 @@ import (
 // takeSizes weighs the binaries, which must be static and stripped.
 func takeSizes(_ context.Context, _ rig) (samples, error) {
 	taken := samples{}
-	for name, path := range map[string]string{"probe_binary_mb": probeBinary, "server_binary_mb": serverBinary} {
+	for name, path := range map[string]string{"probe_binary_mb": probeBinary, "server_binary_mb": serverBinary,
+		"ingest_binary_mb": ingestBinary, "query_binary_mb": queryBinary} {
 		if err := checkBinary(path); err != nil {
 			return nil, err
 		}

@@ -21,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ixpqos/infra/influx"
 )
 
 // bound is how long anything may take that is waited for.
@@ -38,7 +40,7 @@ func TestMain(m *testing.M) {
 	case "nobody":
 		err = becomeNobody(os.Args[1:])
 	default:
-		status := m.Run()
+		status := influxd.Main(m)
 		if err := os.RemoveAll(built.dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			status = 1

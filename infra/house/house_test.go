@@ -18,7 +18,7 @@ const module = "ixpqos/"
 var (
 	language  = []string{"internal/ippm", "internal/inventory", "internal/wire", "internal/schedule"}
 	probeSide = []string{"internal/agent", "internal/measure", "internal/deliver"}
-	storeSide = []string{"internal/store", "internal/collect", "internal/judge", "internal/show", "internal/access", "internal/lambdahttp"}
+	storeSide = []string{"internal/store", "internal/collect", "internal/judge", "internal/show", "internal/access", "internal/lambdahttp", "functions"}
 	binaries  = []string{"probe", "functions"}
 	workshop  = []string{"infra"}
 	codecs    = []string{"internal/measure/stamp"}
@@ -41,12 +41,14 @@ var anywhere = []string{"probe", "functions", "internal", "infra"}
 var dependencies = []dependency{
 	{module: "github.com/DataDog/sketches-go", owners: []string{"internal/ippm"}},
 	{module: "github.com/alecthomas/kong", owners: []string{"probe", "functions", "internal/program"}},
+	{module: "github.com/aws/aws-lambda-go", owners: []string{"internal/lambdahttp"}},
 	{module: "github.com/cenkalti/backoff/v5", owners: []string{"internal/deliver"}},
 	{module: "github.com/danielgtaylor/huma/v2", owners: []string{"internal/access", "internal/collect", "internal/show"}},
 	{module: "github.com/go-co-op/gocron/v2", owners: []string{"internal/schedule"}},
 	{module: "github.com/goccy/go-yaml", owners: []string{"internal/inventory", "internal/access"}},
 	{module: "github.com/google/go-cmp", tests: true},
 	{module: "github.com/google/uuid", owners: []string{"internal/schedule"}},
+	{module: "github.com/influxdata/influxdb-client-go/v2", owners: []string{"internal/store/influx"}},
 	{module: "github.com/jonboulle/clockwork", owners: []string{"internal/schedule", "internal/agent", "internal/measure", "internal/deliver", "probe", "functions"}, tests: true},
 	{module: "github.com/prometheus-community/pro-bing", owners: []string{"internal/measure/ping"}},
 	{module: "github.com/prometheus/client_golang", owners: []string{"internal/access"}},

@@ -54,6 +54,23 @@ func lacksICMP() error {
 
 func lacksSystemd() error { return run("", "systemd-analyze", "--version") }
 
+func lacksNginx() error { return run("", "nginx", "-v") }
+
+// lacksSAM starts no daemon: who needs one does.
+func lacksSAM() error {
+	script, err := inCheckout("infra/sam/install")
+	if err != nil {
+		return err
+	}
+	if err := run("", script, "--find"); err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 {
+		return run("", "docker", "info")
+	}
+	return nil
+}
+
 func lacksGit() error { return run("", "git", "rev-parse", "--is-inside-work-tree") }
 
 func lacksTime() error {

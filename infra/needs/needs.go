@@ -34,8 +34,28 @@ func ICMP(t testing.TB) { t.Helper(); demand(t, table, "icmp") }
 // Systemd asks for systemd-analyze.
 func Systemd(t testing.TB) { t.Helper(); demand(t, table, "systemd") }
 
+// Nginx asks for the web server nginx.
+func Nginx(t testing.TB) { t.Helper(); demand(t, table, "nginx") }
+
+// SAM asks for the SAM CLI, and for Docker with a daemon that runs or that root
+// can start.
+func SAM(t testing.TB) { t.Helper(); demand(t, table, "sam") }
+
 // Git asks for the command git and for a checkout around the test.
 func Git(t testing.TB) { t.Helper(); demand(t, table, "git") }
+
+// Influxd asks for an InfluxDB 2: that of INFLUX_URL, or an influxd on PATH or
+// in the cache of infra/influx/influxd. It gives the path of the binary, and
+// nothing where INFLUX_URL is set.
+func Influxd(t testing.TB) string {
+	t.Helper()
+	demand(t, table, "influxd")
+	if os.Getenv("INFLUX_URL") != "" {
+		return ""
+	}
+	path, _ := findInfluxd()
+	return path
+}
 
 // Time asks for more time than `make check` has: it is there without -short.
 func Time(t testing.TB) { t.Helper(); demand(t, table, "time") }
@@ -52,7 +72,10 @@ var table = []need{
 	{"netns", sync.OnceValue(lacksNetns), "run as root with iproute2 and nftables installed"},
 	{"icmp", sync.OnceValue(lacksICMP), "grant CAP_NET_RAW, or set net.ipv4.ping_group_range to a range with your group in it"},
 	{"systemd", sync.OnceValue(lacksSystemd), "install systemd (it need not run)"},
+	{"nginx", sync.OnceValue(lacksNginx), "install nginx (nginx-light is enough; it need not run), with its folder in PATH"},
+	{"sam", sync.OnceValue(lacksSAM), "run infra/sam/install as root, which installs the SAM CLI in a cache and Debian's Docker"},
 	{"git", sync.OnceValue(lacksGit), "install git and test in a checkout"},
+	{"influxd", sync.OnceValue(lacksInfluxd), "run infra/influx/influxd, which builds one once, put one on PATH, or set INFLUX_URL and INFLUX_TOKEN (an operator's)"},
 	{"time", sync.OnceValue(lacksTime), "run without -short (make test)"},
 }
 

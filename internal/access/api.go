@@ -33,6 +33,8 @@ type API struct {
 	Mux  *http.ServeMux
 	Gate Gate
 	log  *slog.Logger
+	// described makes the API that /openapi.json describes.
+	described func() *API
 }
 
 // NewAPI makes an API without operations, but with /healthz and /openapi.json.
@@ -50,7 +52,8 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	}
 	mux := http.NewServeMux()
 	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log}
-	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.OpenAPI()) })
+	a.described = func() *API { return a }
+	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.described().OpenAPI()) })
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		body, err := document()
 		if err != nil {
@@ -65,6 +68,10 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 	return a
 }
 
+// Describe makes /openapi.json describe another API, of which this one serves a
+// part. It is made when the document is first asked for.
+func (a *API) Describe(whole func() *API) { a.described = whole }
+
 // ready answers /readyz within this time, whatever the store does.
 const readyTimeout = 3 * time.Second
 
@@ -72,7 +79,15 @@ const readyTimeout = 3 * time.Second
 // sentence of the first that does not.
 func (a *API) ServeReady(checks ...func(context.Context) error) {
 	a.describe("/readyz", "Whether requests can be served now", nil, http.StatusServiceUnavailable)
-	a.Mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+	// Where the halves of the API are functions of their own, each is asked below
+	// a name: the gateway sends /readyz itself to one of them.
+	for _, path := range []string{"GET /readyz", "GET /readyz/{function}"} {
+		a.Mux.HandleFunc(path, readiness(checks))
+	}
+}
+
+func readiness(checks []func(context.Context) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		for _, check := range checks {
@@ -82,7 +97,7 @@ func (a *API) ServeReady(checks ...func(context.Context) error) {
 			}
 		}
 		writeStatus(w, "ready")
-	})
+	}
 }
 
 // describe puts a plain handler of the Mux into the OpenAPI document.
@@ -101,7 +116,7 @@ func writeStatus(w http.ResponseWriter, status string) {
 }
 
 // Handler serves everything registered. What the mux itself would answer in
-// plain text (404, 405) and what panics become problem documents.
+// plain text (404, 405) and what panics become errors of the API.
 func (a *API) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -111,7 +126,7 @@ func (a *API) Handler() http.Handler {
 				panic(what) // net/http then breaks the connection off: what was sent is not all
 			default:
 				a.log.Error("a request panicked", "method", r.Method, "path", r.URL.Path, "panic", what, "stack", string(debug.Stack()))
-				WriteProblem(w, http.StatusInternalServerError, "this is a defect of the server; its log says more")
+				WriteError(w, r.URL.Path, http.StatusInternalServerError, "this is a defect of the server; its log says more")
 			}
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -131,11 +146,14 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(name, value)
 		}
 	}
-	detail := fmt.Sprintf("there is nothing at %s; /openapi.json lists what there is", r.URL.Path)
+	detail := fmt.Sprintf("there is nothing at %s", r.URL.Path)
+	if !isFirstVersion(r.URL.Path) {
+		detail += "; /openapi.json lists what there is"
+	}
 	if plain.Code == http.StatusMethodNotAllowed {
 		detail = fmt.Sprintf("%s does not take %s but %s", r.URL.Path, r.Method, plain.Header().Get("Allow"))
 	}
-	WriteProblem(w, plain.Code, detail)
+	WriteError(w, r.URL.Path, plain.Code, detail)
 }
 
 // WriteProblem answers with a problem document (RFC 9457).

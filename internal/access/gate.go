@@ -4,8 +4,8 @@
 //
 // What it promises: keys are compared by their SHA-256 in constant time and are
 // never logged; a request without an accepted key learns nothing but that; and
-// every error of the API, those of the router included, is a problem document
-// that says what is wrong and what to do.
+// every error of the API, those of the router included, says what is wrong and
+// what to do, in a problem document, or as the first version did under its paths.
 package access
 
 import (
@@ -29,7 +29,10 @@ type Gate struct {
 	Inventory func() *inventory.Inventory
 	// Keys are those of the file of their own; nil where there is none.
 	Keys func() []inventory.Key
-	// PublicRead opens the viewer-facing endpoints to everybody.
+	// SharedKey is the SHA-256 of the first version's shared key; nil where there
+	// is none.
+	SharedKey func() [sha256.Size]byte
+	// PublicRead opens the viewer-facing endpoints of version 2 to everybody.
 	PublicRead bool
 }
 

@@ -62,6 +62,8 @@ type Collector struct {
 	Metrics   *access.Metrics
 	Log       *slog.Logger
 	Now       func() time.Time
+	// Wait waits until a time has gone by or the context ends; nil does so really.
+	Wait func(context.Context, time.Duration) error
 	// MaxBody bounds a posted body in bytes, MaxResults its results.
 	MaxBody    int64
 	MaxResults int
@@ -117,6 +119,7 @@ func (c *Collector) Register(api *access.API) {
 		Summary: "What the probe is to measure",
 		Errors:  []int{http.StatusNotModified},
 	}), c.getConfig)
+	c.registerFirstVersion(api)
 }
 
 type resultsInput struct {
@@ -220,15 +223,18 @@ func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Res
 // put stores what is left. A batch whose results were all rejected is stored
 // too: it still says how its probe is.
 func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, rejected []wire.Rejected) (wire.Answer, error) {
-	refused, err := c.Store.Put(ctx, batch)
+	named, err := c.Store.Put(ctx, batch)
+	refused := placesOf(batch.Results, named)
+	if err == nil {
+		err = c.putMarked(ctx, batch, refused)
+	}
 	if err != nil {
 		c.Metrics.Unavailable(len(batch.Results))
 		c.Log.Error("a batch could not be stored; the probe keeps it", "probe", batch.Probe, "start", batch.Start, "error", err)
 		return wire.Answer{}, unavailable(err)
 	}
-	for _, r := range refused {
-		place := slices.IndexFunc(batch.Results, func(result ippm.Result) bool { return result.ID == r.ID })
-		rejected = append(rejected, wire.Reject(index[place], r.ID, r.Reason))
+	for place, reason := range refused {
+		rejected = append(rejected, wire.Reject(index[place], batch.Results[place].ID, reason))
 	}
 	slices.SortFunc(rejected, func(a, b wire.Rejected) int { return a.Index - b.Index })
 	stored := len(batch.Results) - len(refused)
@@ -241,6 +247,25 @@ func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, reje
 		rejected = []wire.Rejected{}
 	}
 	return wire.Answer{Stored: stored, Rejected: rejected}, nil
+}
+
+// placesOf are where the refused results stand, and why they are. One that stands
+// there twice is named as often as it was refused.
+func placesOf(results []ippm.Result, refused []store.Rejected) map[int]string {
+	if len(refused) == 0 {
+		return nil
+	}
+	reasons := make(map[ippm.ID][]string, len(refused))
+	for _, r := range refused {
+		reasons[r.ID] = append(reasons[r.ID], r.Reason)
+	}
+	places := make(map[int]string, len(refused))
+	for i, r := range results {
+		if rest := reasons[r.ID]; len(rest) > 0 {
+			places[i], reasons[r.ID] = rest[0], rest[1:]
+		}
+	}
+	return places
 }
 
 func unavailable(err error) error {

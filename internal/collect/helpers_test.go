@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"ixpqos/infra/influx"
 	"ixpqos/internal/access"
 	"ixpqos/internal/collect"
 	"ixpqos/internal/inventory"
@@ -38,7 +39,7 @@ const lockPath = "IXPQOS_TEST_LOCK"
 func TestMain(m *testing.M) {
 	path, ok := os.LookupEnv(lockPath)
 	if !ok {
-		os.Exit(m.Run())
+		os.Exit(influxd.Main(m))
 	}
 	if err := holdLock(path); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"ixpqos/internal/collect"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
 	"ixpqos/internal/store/storetest"
 	"ixpqos/internal/wire"
 )
@@ -234,6 +236,35 @@ func TestRejectedAreNamedInOrder(t *testing.T) {
 	if r := got.Rejected[0]; r.Source != "p1" || r.Target != "p9" || r.Test != "fabric" || r.Family != 4 || r.Start == nil || !r.Start.Equal(storetest.At(1)) {
 		t.Errorf("named as %+v", r)
 	}
+}
+
+// refusing is a store that refuses what goes to some targets.
+type refusing struct {
+	store.Writer
+	targets map[string]bool
+}
+
+func (r refusing) Put(_ context.Context, batch ippm.Batch) (refused []store.Rejected, err error) {
+	for _, result := range batch.Results {
+		if r.targets[result.Target] {
+			refused = append(refused, store.Rejected{ID: result.ID, Reason: "refused"})
+		}
+	}
+	return refused, nil
+}
+
+// TestRefusedTwice: of a result that stands there twice each is named.
+func TestRefusedTwice(t *testing.T) {
+	s := serve(t, func(c *collect.Collector) { c.Store = refusing{c.Store, map[string]bool{"p2": true}} })
+	got := s.postBatch(t, storetest.NewBatch("p1", 1, resultTo("p2", 1), resultTo("p3", 1), resultTo("p9", 1), resultTo("p2", 1))).stored(t)
+	var places []string
+	for _, r := range got.Rejected {
+		places = append(places, fmt.Sprint(r.Index, " ", r.Target))
+	}
+	if diff := cmp.Diff([]string{"0 p2", "2 p9", "3 p2"}, places); diff != "" || got.Stored != 1 {
+		t.Errorf("%d stored (-want +got):\n%s", got.Stored, diff)
+	}
+	s.counts(t, 1, 3, 0)
 }
 
 func TestAllRejected(t *testing.T) {

@@ -54,7 +54,22 @@ func (c *checker) test(o owner, raw rawTest) (t Test, timetable schedule.Timetab
 	probes, all := c.nodeNames()
 	t.Sources = c.names(o, "sources", raw.Sources, "probe", probes)
 	t.Targets = c.names(o, "targets", raw.Targets, "probe or target", all)
+	t.FirstVersion = c.firstVersion(o, t.Kind, raw.FirstVersion)
 	return t, timetable
+}
+
+// firstVersion takes the mark of the one test that stands in for the first version.
+func (c *checker) firstVersion(o owner, kind string, raw at[bool]) bool {
+	if !raw.Value {
+		return false
+	}
+	if kind != KindICMP {
+		c.fail(o, raw.Line, "first_version is for a test of kind %s, which is what the first version did", KindICMP)
+	}
+	if holder := c.claim("first_version", "", o, raw.Line); holder != "" {
+		c.fail(o, raw.Line, "first_version is set by %s already; one test at most has it", holder)
+	}
+	return true
 }
 
 func minSize(families []uint8) int {

@@ -64,6 +64,13 @@ func (s source) keys() ([]Key, error) {
 	return ParseKeys(s.path, s.text)
 }
 
+func (s source) sharedKey() (hash [sha256.Size]byte, err error) {
+	if err := s.unreadable("shared key file"); err != nil {
+		return hash, err
+	}
+	return ParseSharedKey(s.path, s.text)
+}
+
 func (s source) unreadable(what string) error {
 	switch {
 	case errors.Is(s.err, fs.ErrNotExist):
@@ -113,6 +120,12 @@ func Open(path string) (*Watched[*Inventory], error) {
 // OpenKeys loads the keys file at path. An invalid one is an error.
 func OpenKeys(path string) (*Watched[[]Key], error) {
 	return openWatched(path, source.keys)
+}
+
+// OpenSharedKey loads the file at path that holds the first version's shared
+// key, and is its SHA-256. An invalid one is an error.
+func OpenSharedKey(path string) (*Watched[[sha256.Size]byte], error) {
+	return openWatched(path, source.sharedKey)
 }
 
 func openWatched[T any](path string, parse func(source) (T, error)) (*Watched[T], error) {

@@ -84,10 +84,11 @@ func (c *checker) firstTests(entries []firstTest) (plans []planned) {
 		return nil // what is already wrong would only be told again
 	}
 	nameTests(entries)
-	for _, e := range entries {
+	for i, e := range entries {
 		o := c.named("test", "test", e.name, e.line)
 		t := Test{Name: e.name.Value, Kind: KindICMP, Cron: e.cron.Value, Timeout: defaultTimeout, Size: defaultSize,
-			Families: slices.Clone(allFamilies)}
+			Families:     slices.Clone(allFamilies),
+			FirstVersion: i == 0} // whoever has this file has the first version's dashboards too
 		plan := planned{line: e.line}
 		t.Every, plan.timetable = c.when(o, e.every, e.cron)
 		t.Count = c.number(o, "count", e.count, 1, maxCount, defaultCount)

@@ -25,7 +25,7 @@ const firstProbesFile = `{
 `
 
 var usualTest = Test{Name: "ping", Kind: "icmp", Cron: "*/5 * * * *", Count: 10, Spacing: time.Second,
-	Timeout: 5 * time.Second, Size: 84, Families: []uint8{4, 6}}
+	Timeout: 5 * time.Second, Size: 84, Families: []uint8{4, 6}, FirstVersion: true}
 
 func TestParseFirstVersion(t *testing.T) {
 	want := &Inventory{
@@ -67,6 +67,7 @@ func TestFirstVersionsSchedule(t *testing.T) {
 	test := func(name string, every time.Duration, cron string, count int, spacing time.Duration) Test {
 		t := usualTest
 		t.Name, t.Every, t.Cron, t.Count, t.Spacing = name, every, cron, count, spacing
+		t.FirstVersion = name == "ping" // the first
 		return t
 	}
 	want := []Test{

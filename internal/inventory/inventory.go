@@ -109,6 +109,9 @@ type Test struct {
 	Families []uint8
 	// Sources and Targets name who measures and who is measured; all where empty.
 	Sources, Targets []string
+	// FirstVersion: the results are kept in the first version's form too. One
+	// test at most.
+	FirstVersion bool
 }
 
 // LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
@@ -239,6 +242,28 @@ func (inv *Inventory) Probe(name string) (Probe, bool) {
 		return Probe{}, false
 	}
 	return inv.Probes[i], true
+}
+
+// FirstVersionTest is the test whose results are kept in the first version's
+// form too; false where there is none.
+func (inv *Inventory) FirstVersionTest() (Test, bool) {
+	i := slices.IndexFunc(inv.Tests, func(t Test) bool { return t.FirstVersion })
+	if i < 0 {
+		return Test{}, false
+	}
+	return inv.Tests[i], true
+}
+
+// Address is where the probe or target of that name is reached in a family.
+func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+	if probe, found := inv.Probe(name); found {
+		return addressOf(probe.Addresses, family)
+	}
+	i := slices.IndexFunc(inv.Targets, func(t Target) bool { return t.Name == name })
+	if i < 0 {
+		return "", false
+	}
+	return addressOf(inv.Targets[i].Addresses, family)
 }
 
 // Knows tells whether a probe or target has that name.

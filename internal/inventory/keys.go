@@ -1,5 +1,11 @@
 package inventory
 
+import (
+	"bytes"
+	"crypto/sha256"
+	"unicode"
+)
+
 // The roles that a key can have.
 const (
 	RoleProbe  = "probe"
@@ -58,6 +64,25 @@ func ParseKeys(name string, text []byte) ([]Key, error) {
 		return nil, err
 	}
 	return keys, nil
+}
+
+// ParseSharedKey reads a file that holds the first version's one key, which all
+// its clients share: the SHA-256 of the only line's text, spaces around it left out.
+// The name stands for the file in errors, which never hold the key.
+func ParseSharedKey(name string, text []byte) (hash [sha256.Size]byte, err error) {
+	p := &problems{file: name}
+	key := bytes.TrimSpace(plainText(p, text))
+	switch {
+	case len(p.found) > 0:
+	case len(key) == 0:
+		p.add(1, "the file is empty; it holds the key that the first version's clients share, in one line")
+	case bytes.ContainsFunc(key, unicode.IsControl):
+		p.add(1, "the key has a second line or a control character; the file holds one key, in one line")
+	}
+	if err := joined(p); err != nil {
+		return hash, err
+	}
+	return sha256.Sum256(key), nil
 }
 
 func (c *checker) key(raw at[rawKey]) []Key {

@@ -51,6 +51,7 @@ tests:
     families: [4]
     sources: [p1]
     targets: [p2, rs1]
+    first_version: true
 `
 
 func TestParseYAML(t *testing.T) {
@@ -77,7 +78,7 @@ func TestParseYAML(t *testing.T) {
 				Timeout: 5 * time.Second, Size: 84, Families: []uint8{4, 6}},
 			{Name: "small", Kind: "icmp", Cron: "30 4 * * *", Count: 20, Spacing: 250 * time.Millisecond,
 				Timeout: 2500 * time.Millisecond, Size: 52, DSCP: 46, Families: []uint8{4},
-				Sources: []string{"p1"}, Targets: []string{"p2", "rs1"}},
+				Sources: []string{"p1"}, Targets: []string{"p2", "rs1"}, FirstVersion: true},
 		},
 		Version: got.Version,
 	}

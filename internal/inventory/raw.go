@@ -71,4 +71,6 @@ type rawTest struct {
 	Families at[[]at[int]]    `yaml:"families"`
 	Sources  at[[]at[string]] `yaml:"sources"`
 	Targets  at[[]at[string]] `yaml:"targets"`
+
+	FirstVersion at[bool] `yaml:"first_version"`
 }

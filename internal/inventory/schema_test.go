@@ -104,7 +104,7 @@ func TestSchemaDefaults(t *testing.T) {
 	test, definitions := inv.Tests[0], decodedSchema(t)["$defs"].(map[string]any)
 	for key, filled := range map[string]any{
 		"link.hash": inv.Links[0].Hash, "probe.drain": inv.Probes[0].Drain, "target.answers": inv.Targets[0].Answers,
-		"test.count": test.Count, "test.spacing": test.Spacing, "test.timeout": test.Timeout, "test.size": test.Size, "test.dscp": test.DSCP,
+		"test.count": test.Count, "test.spacing": test.Spacing, "test.timeout": test.Timeout, "test.size": test.Size, "test.dscp": test.DSCP, "test.first_version": test.FirstVersion,
 		"test.families": []int{int(test.Families[0]), int(test.Families[1])},
 	} {
 		if d, ok := filled.(time.Duration); ok {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/schedule"
@@ -68,15 +70,24 @@ func expect(inv *inventory.Inventory) expectation {
 // the given moment.
 func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) (wire.Matrix, error) {
 	expected := v.wanted()
-	latest, err := v.Store.Latest(ctx, filter, at.Add(-expected.lookback), at)
-	if err != nil {
+	knowing := &acquaintance{viewer: v, probes: expected.probes, at: map[time.Time]map[string]peers{}}
+	var latest []store.Stored
+	both, reading := errgroup.WithContext(ctx)
+	both.Go(func() (err error) {
+		latest, err = v.Store.Latest(reading, filter, at.Add(-expected.lookback), at)
+		return err
+	})
+	both.Go(func() (err error) {
+		knowing.newest, err = knowing.peersAt(reading, at)
+		return err
+	})
+	if err := both.Wait(); err != nil {
 		return wire.Matrix{}, err
 	}
 	newest := make(map[ippm.Series]*ippm.Result, len(latest))
 	for i := range latest {
 		newest[latest[i].Series] = &latest[i].Result
 	}
-	knowing := &acquaintance{viewer: v, probes: expected.probes, at: map[time.Time]map[string]map[string]bool{}}
 	inv := expected.inventory
 	m := wire.Matrix{Exchange: inv.Exchange, Inventory: inv.Version, At: at.UTC(), Cells: make([]wire.Cell, 0, len(expected.series))}
 	for _, series := range expected.series {
@@ -96,7 +107,17 @@ func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) 
 type acquaintance struct {
 	viewer *Viewer
 	probes map[string]bool
-	at     map[time.Time]map[string]map[string]bool
+	// newest are the newest reports of all. Where one of them is as old as a
+	// moment that is asked for, it is the newest of that moment too.
+	newest map[string]peers
+	// at are the reports of the moments for which that was not so.
+	at map[time.Time]map[string]peers
+}
+
+// peers are whom a probe knew from a moment on.
+type peers struct {
+	since time.Time
+	names map[string]bool
 }
 
 // cell judges one pair. It counts only when every end that is a probe knew the
@@ -131,34 +152,43 @@ func state(known bool, r *ippm.Result, at time.Time) string {
 }
 
 func (a *acquaintance) known(ctx context.Context, s ippm.Series, moment time.Time) (bool, error) {
-	peers, ok := a.at[moment]
-	if !ok {
-		var err error
-		if peers, err = a.peersAt(ctx, moment); err != nil {
-			return false, err
-		}
-		a.at[moment] = peers
+	knows, err := a.knows(ctx, s.Source, s.Target, moment)
+	if err != nil || !knows || !a.probes[s.Target] {
+		return knows, err
 	}
-	if !peers[s.Source][s.Target] {
-		return false, nil
-	}
-	return !a.probes[s.Target] || peers[s.Target][s.Source], nil
+	return a.knows(ctx, s.Target, s.Source, moment)
 }
 
-func (a *acquaintance) peersAt(ctx context.Context, moment time.Time) (map[string]map[string]bool, error) {
+// knows tells whether the newest report of a probe at a moment names the other.
+func (a *acquaintance) knows(ctx context.Context, probe, other string, moment time.Time) (bool, error) {
+	if newest, ok := a.newest[probe]; !ok || !newest.since.After(moment) {
+		return newest.names[other], nil
+	}
+	reports, ok := a.at[moment]
+	if !ok {
+		var err error
+		if reports, err = a.peersAt(ctx, moment); err != nil {
+			return false, err
+		}
+		a.at[moment] = reports
+	}
+	return reports[probe].names[other], nil
+}
+
+func (a *acquaintance) peersAt(ctx context.Context, moment time.Time) (map[string]peers, error) {
 	reports, err := a.viewer.Store.Reports(ctx, moment)
 	if err != nil {
 		return nil, err
 	}
-	peers := make(map[string]map[string]bool, len(reports))
+	known := make(map[string]peers, len(reports))
 	for _, report := range reports {
 		names := make(map[string]bool, len(report.Peers))
 		for _, name := range report.Peers {
 			names[name] = true
 		}
-		peers[report.Probe] = names
+		known[report.Probe] = peers{since: report.Start, names: names}
 	}
-	return peers, nil
+	return known, nil
 }
 
 // reports are the newest reports by probe.

@@ -64,6 +64,7 @@ func (v *Viewer) Register(api *access.API) {
 	huma.Register(api, get("get-series", "/api/v2/pairs/{source}/{target}/series", "The results of one pair over time",
 		http.StatusNotFound, http.StatusUnprocessableEntity), v.getSeries)
 	huma.Register(api, get("get-probes", "/api/v2/probes", "All probes, when each was last heard and how it is"), v.getProbes)
+	api.FirstVersion(http.MethodGet, "/api/v1/data/probe/{name}/last", v.firstLast)
 	api.Mux.Handle("GET /{$}", api.Page(http.HandlerFunc(v.page)))
 	api.Mux.HandleFunc("GET /assets/{name}", asset)
 }

@@ -19,6 +19,8 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -28,18 +30,47 @@ import (
 // full, away) and that the same call may succeed later.
 var ErrUnavailable = errors.New("the store is not available")
 
+// Passing is an ErrUnavailable that may be over in a moment. Who else would lose
+// what it has may try again then.
+type Passing struct {
+	// After is how long the store asks to wait, 0 where it does not say.
+	After time.Duration
+}
+
+func (Passing) Error() string { return ErrUnavailable.Error() }
+
+// Is makes it an ErrUnavailable.
+func (Passing) Is(target error) bool { return target == ErrUnavailable }
+
 // Writer takes what probes report.
 type Writer interface {
 	// Put stores a batch: its results and, without them, the batch itself as
 	// the report of its probe. The results were checked (ippm.Result.Check).
 	// Rejected names those that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
+	// PutPings stores results in the first version's form, which were checked
+	// (Ping.Check). It names those that the store refused for good; the others
+	// are stored, or it returns an error, after which the caller may write them
+	// again. One of the same source, target, family and time is written anew.
+	PutPings(ctx context.Context, pings []Ping) ([]RefusedPing, error)
 }
 
 // Rejected is a result that was refused, and why.
 type Rejected struct {
 	ID     ippm.ID
 	Reason string
+}
+
+// RefusedPing is a ping that was refused, and why.
+type RefusedPing struct {
+	Source, Target string
+	Family         uint8
+	Reason         string
+}
+
+// String is the refused ping for a person.
+func (r RefusedPing) String() string {
+	return fmt.Sprintf("%.63q to %.63q over IPv%d: %s", r.Source, r.Target, r.Family, r.Reason)
 }
 
 // Reader gives what was stored.
@@ -54,6 +85,9 @@ type Reader interface {
 	// Reports is the newest batch of every probe, without results, of those
 	// whose intervals began at or before the given moment, ordered by probe.
 	Reports(ctx context.Context, at time.Time) ([]Report, error)
+	// LastPings are the newest pings of a source, one for each target and
+	// family, ordered by target and family.
+	LastPings(ctx context.Context, source string) ([]Ping, error)
 	// Ready is nil when the store can be read now.
 	Ready(ctx context.Context) error
 }
@@ -82,4 +116,49 @@ type Stored struct {
 type Report struct {
 	ippm.Batch
 	StoredAt time.Time
+}
+
+// Ping is a result as the first version knew it: no counts, no interval, only
+// the moment at which it was received, or for which it was measured.
+type Ping struct {
+	Source, Target string
+	// Family is the first version's proto: 4 or 6.
+	Family uint8
+	// At is kept to the microsecond, and comes out in UTC.
+	At time.Time
+	// Loss is the ratio, 0 to 1.
+	Loss float64
+	// RTT is nil where every ping was lost.
+	RTT *PingRTT
+}
+
+// PingRTT are round-trip times in milliseconds. Jitter is the first version's
+// word for their standard deviation.
+type PingRTT struct{ Min, Max, Avg, Jitter float64 }
+
+// Check tells what is wrong with a ping, whoever sent it.
+func (p Ping) Check() error {
+	for _, n := range []struct{ what, name string }{{"source", p.Source}, {"target", p.Target}} {
+		if err := ippm.CheckName(n.name); err != nil {
+			return fmt.Errorf("%s %q %w", n.what, n.name, err)
+		}
+	}
+	switch {
+	case p.Family != 4 && p.Family != 6:
+		return fmt.Errorf("proto is %d; it is 4 or 6", p.Family)
+	case p.At.Year() < 2000 || p.At.Year() > 2200:
+		return fmt.Errorf("%s is no time of a measurement", p.At.Format(time.RFC3339))
+	case !(p.Loss >= 0 && p.Loss <= 1):
+		return fmt.Errorf("ping_loss is %g; it is 0 to 1", p.Loss)
+	case p.RTT == nil:
+		return nil
+	case p.Loss == 1:
+		return errors.New("ping_loss is 1, but there are round-trip times")
+	}
+	for _, v := range []float64{p.RTT.Min, p.RTT.Max, p.RTT.Avg, p.RTT.Jitter} {
+		if !(v >= 0 && v <= math.MaxFloat64) {
+			return fmt.Errorf("%g is no round-trip time", v)
+		}
+	}
+	return nil
 }

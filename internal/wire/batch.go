@@ -87,11 +87,8 @@ var ErrTooManyResults = errors.New("too many results in one batch")
 // others in the posted body come in index. An error means that the body as a
 // whole cannot be read.
 func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, rejected []Rejected, err error) {
-	var w struct {
-		Batch
-		Results []json.RawMessage `json:"results"`
-	}
-	if err := unmarshalObject(body, &w); err != nil {
+	w, err := readPosted(body, maxResults)
+	if err != nil {
 		return batch, nil, nil, fmt.Errorf("the body is not a batch: %w", err)
 	}
 	for name, at := range map[string]time.Time{"start": w.Start, "health.started_at": w.Health.StartedAt} {
@@ -99,13 +96,15 @@ func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, re
 			return batch, nil, nil, fmt.Errorf("the body is not a batch: %s is no time that UTC can hold", name)
 		}
 	}
-	if len(w.Results) > maxResults {
-		return batch, nil, nil, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, len(w.Results), maxResults)
+	if w.count() > maxResults {
+		return batch, nil, nil, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, w.count(), maxResults)
 	}
 	batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Health: w.Health.Health()}
-	for i, raw := range w.Results {
-		var posted Result
-		err := unmarshalObject(raw, &posted)
+	if w.count() > 0 {
+		batch.Results, index = make([]ippm.Result, 0, w.count()), make([]int, 0, w.count())
+	}
+	for i := range w.count() {
+		posted, err := w.result(i)
 		result := ippm.Result{}
 		if err == nil {
 			result, err = posted.Result()
@@ -118,6 +117,35 @@ func DecodeBatch(body []byte, maxResults int) (batch ippm.Batch, index []int, re
 		index = append(index, i)
 	}
 	return batch, index, rejected, nil
+}
+
+// postedBatch is a batch whose results are all read, or none of them yet.
+type postedBatch struct {
+	Batch
+	Results []json.RawMessage `json:"results"`
+	read    []Result
+}
+
+// readPosted reads a body the fast way where that is possible.
+func readPosted(body []byte, maxResults int) (w postedBatch, err error) {
+	if before, results, ok := fastResults(body, maxResults); ok {
+		if err := unmarshalObject(before, &w); err == nil && len(w.Results) == 0 {
+			w.read = results
+			return w, nil
+		}
+	}
+	w = postedBatch{}
+	return w, unmarshalObject(body, &w)
+}
+
+func (w *postedBatch) count() int { return max(len(w.Results), len(w.read)) }
+
+func (w *postedBatch) result(i int) (r Result, err error) {
+	if w.read != nil {
+		return w.read[i], nil
+	}
+	err = unmarshalObject(w.Results[i], &r)
+	return r, err
 }
 
 // Reject names a decoded result as rejected.

@@ -1,10 +1,12 @@
-// Package wire is the JSON of the API, version 2, and the only place that knows
-// it: what a probe posts and is answered, its configuration, and what viewers
-// get. It turns bodies into the project's own types and back.
+// Package wire is the JSON of the API, and the only place that knows it: what a
+// probe posts and is answered, its configuration, and what viewers get. It turns
+// bodies into the project's own types and back. What begins with First is the
+// first version's interface, in its own words.
 //
-// What it promises: units stand in names, times are RFC 3339 in UTC, unknown
-// fields are ignored and what was not measured is null. The results of a batch
-// are decoded one by one, so that a bad one never costs the others.
+// What it promises: units stand in names (but in the first version's), times are
+// RFC 3339 in UTC, unknown fields are ignored and what was not measured is null.
+// The results of a batch are decoded one by one, so that a bad one never costs
+// the others.
 package wire
 
 import (

@@ -10,9 +10,9 @@ import (
 // milliseconds, for which a batch may have to wait.
 const pruneStep = 1000
 
-// Prune deletes results and reports whose intervals began before the given
-// moment, but keeps the newest report of every probe, and says how many it
-// deleted. Others can write in between. The file does not shrink: what becomes
+// Prune deletes pings that are older than the given moment, and results and
+// reports whose intervals began before it, but keeps the newest report of every
+// probe, and says how many it deleted. Others can write in between. The file does not shrink: what becomes
 // free is used again.
 func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
 	if err := s.checkFile(); err != nil {
@@ -34,34 +34,53 @@ func (s *Store) prune(ctx context.Context, before int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	pinged, err := s.everyPinged(ctx)
+	if err != nil {
+		return 0, err
+	}
 	results, err := s.pruneAll(ctx, s.statements.pruneResults, series, before)
 	if err != nil {
 		return results, err
 	}
 	reports, err := s.pruneAll(ctx, s.statements.pruneReports, probes, before)
-	return results + reports, err
+	if err != nil {
+		return results + reports, err
+	}
+	pings, err := s.pruneAll(ctx, s.statements.prunePings, pinged, before)
+	return results + reports + pings, err
 }
 
-func (s *Store) everySeries(ctx context.Context) (ids []any, err error) {
+func (s *Store) everySeries(ctx context.Context) (ids [][]any, err error) {
 	err = s.catalogue.refresh(ctx, s.statements.newSeries)
 	for _, series := range s.catalogue.all() {
-		ids = append(ids, series.id)
+		ids = append(ids, []any{series.id})
 	}
 	return ids, err
 }
 
-func (s *Store) everyProbe(ctx context.Context) (names []any, err error) {
+func (s *Store) everyProbe(ctx context.Context) (names [][]any, err error) {
 	err = each(ctx, s.statements.probes, nil, func(rows *sql.Rows) error {
 		var name string
 		err := rows.Scan(&name)
-		names = append(names, name)
+		names = append(names, []any{name})
 		return err
 	})
 	return names, err
 }
 
+func (s *Store) everyPinged(ctx context.Context) (all [][]any, err error) {
+	err = each(ctx, s.statements.pinged, nil, func(rows *sql.Rows) error {
+		var source, target string
+		var family int64
+		err := rows.Scan(&source, &target, &family)
+		all = append(all, []any{source, target, family})
+		return err
+	})
+	return all, err
+}
+
 // pruneAll runs the statement for all keys, in as many transactions as it takes.
-func (s *Store) pruneAll(ctx context.Context, statement *sql.Stmt, keys []any, before int64) (deleted int64, err error) {
+func (s *Store) pruneAll(ctx context.Context, statement *sql.Stmt, keys [][]any, before int64) (deleted int64, err error) {
 	for len(keys) > 0 {
 		done, n, err := s.pruneSome(ctx, statement, keys, before)
 		deleted += n
@@ -74,14 +93,14 @@ func (s *Store) pruneAll(ctx context.Context, statement *sql.Stmt, keys []any, b
 }
 
 // pruneSome does one transaction and says how many keys are done with.
-func (s *Store) pruneSome(ctx context.Context, statement *sql.Stmt, keys []any, before int64) (done int, deleted int64, err error) {
+func (s *Store) pruneSome(ctx context.Context, statement *sql.Stmt, keys [][]any, before int64) (done int, deleted int64, err error) {
 	tx, err := s.write.BeginTx(ctx, nil)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer tx.Rollback()
 	for left := int64(pruneStep); done < len(keys) && left > 0; left-- {
-		n, err := affected(tx.StmtContext(ctx, statement).ExecContext(ctx, keys[done], before, left))
+		n, err := affected(tx.StmtContext(ctx, statement).ExecContext(ctx, append([]any{before, left}, keys[done]...)...))
 		if err != nil {
 			return 0, 0, ended(ctx, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
 	"ixpqos/internal/store/sqlite"
 	"ixpqos/internal/store/storetest"
 )
@@ -41,6 +42,17 @@ func TestPrune(t *testing.T) {
 	if diff := storetest.DiffReports([]ippm.Batch{storetest.NewBatch("p1", 3), storetest.NewBatch("p2", 1)}, reports); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	for _, p := range []store.Ping{
+		{Source: "p1", Target: "p2", Family: 4, At: storetest.At(1)}, {Source: "p1", Target: "p2", Family: 4, At: storetest.At(2)},
+		{Source: "p1", Target: "p2", Family: 6, At: storetest.At(1)}, {Source: "p3", Target: "p1", Family: 6, At: storetest.At(3)},
+	} {
+		if _, err := s.PutPings(t.Context(), []store.Ping{p}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prune(t, s, 2, 2)
+	prune(t, s, 3, 1)
+	prune(t, s, 9, 1)
 	again := storetest.NewBatch("p2", 2, storetest.NewResult(storetest.Pair("p2", "p1"), 2, 0, 200)) // in a series that was emptied
 	put(t, s, again)
 	if got := count(t, s, "p2", "p1"); got != 1 {

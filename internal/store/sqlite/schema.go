@@ -60,6 +60,21 @@ CREATE TABLE reports (
 	health       TEXT    NOT NULL,
 	PRIMARY KEY (probe, start_ns)
 ) STRICT, WITHOUT ROWID;
+`, `
+-- Results in the first version's form; the columns in milliseconds are NULL
+-- where all was lost.
+CREATE TABLE pings (
+	source    TEXT    NOT NULL,
+	target    TEXT    NOT NULL,
+	family    INTEGER NOT NULL,
+	at_us     INTEGER NOT NULL,
+	loss      REAL    NOT NULL,
+	min_ms    REAL,
+	max_ms    REAL,
+	avg_ms    REAL,
+	jitter_ms REAL,
+	PRIMARY KEY (source, target, family, at_us)
+) STRICT, WITHOUT ROWID;
 `}
 
 // prepareFile makes the file where there is none and brings it to the newest

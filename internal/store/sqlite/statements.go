@@ -7,10 +7,10 @@ import (
 
 // statements are all that are run again and again, prepared once.
 type statements struct {
-	findSeries, addSeries, putResult, putReport *sql.Stmt
-	pruneResults, pruneReports                  *sql.Stmt
-	ready, newSeries, latest, page, reports     *sql.Stmt
-	probes                                      *sql.Stmt
+	findSeries, addSeries, putResult, putReport, putPing *sql.Stmt
+	pruneResults, pruneReports, prunePings               *sql.Stmt
+	ready, newSeries, latest, page, reports, lastPings   *sql.Stmt
+	probes, pinged                                       *sql.Stmt
 }
 
 func (st *statements) prepare(ctx context.Context, write, read *sql.DB) error {
@@ -23,14 +23,18 @@ func (st *statements) prepare(ctx context.Context, write, read *sql.DB) error {
 		{&st.addSeries, write, addSeries},
 		{&st.putResult, write, putResult},
 		{&st.putReport, write, putReport},
+		{&st.putPing, write, putPing},
 		{&st.pruneResults, write, pruneResults},
 		{&st.pruneReports, write, pruneReports},
+		{&st.prunePings, write, prunePings},
 		{&st.ready, read, ready},
 		{&st.newSeries, read, newSeries},
 		{&st.latest, read, latest},
 		{&st.page, read, page},
 		{&st.reports, read, reports},
+		{&st.lastPings, read, lastPings},
 		{&st.probes, read, probes},
+		{&st.pinged, read, pinged},
 	} {
 		var err error
 		if *p.into, err = p.db.PrepareContext(ctx, p.text); err != nil {
@@ -50,12 +54,18 @@ const (
 	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health)
 		VALUES (?, ?, ?, ?, ?, ?)`
 
-	// Both take a series or probe, a time and how many rows at most.
-	pruneResults = `DELETE FROM results WHERE series = ?1 AND start_ns IN
-		(SELECT start_ns FROM results WHERE series = ?1 AND start_ns < ?2 ORDER BY start_ns LIMIT ?3)`
-	pruneReports = `DELETE FROM reports WHERE probe = ?1 AND start_ns IN
-		(SELECT start_ns FROM reports WHERE probe = ?1
-			AND start_ns < min(?2, (SELECT max(start_ns) FROM reports WHERE probe = ?1)) ORDER BY start_ns LIMIT ?3)`
+	putPing = `INSERT OR REPLACE INTO pings (source, target, family, at_us, loss, min_ms, max_ms, avg_ms, jitter_ms)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+	// All take a time, how many rows at most, and a series, a probe or whom
+	// pings are from and to.
+	pruneResults = `DELETE FROM results WHERE series = ?3 AND start_ns IN
+		(SELECT start_ns FROM results WHERE series = ?3 AND start_ns < ?1 ORDER BY start_ns LIMIT ?2)`
+	pruneReports = `DELETE FROM reports WHERE probe = ?3 AND start_ns IN
+		(SELECT start_ns FROM reports WHERE probe = ?3
+			AND start_ns < min(?1, (SELECT max(start_ns) FROM reports WHERE probe = ?3)) ORDER BY start_ns LIMIT ?2)`
+	prunePings = `DELETE FROM pings WHERE source = ?3 AND target = ?4 AND family = ?5 AND at_us IN
+		(SELECT at_us FROM pings WHERE source = ?3 AND target = ?4 AND family = ?5 AND at_us < ?1 / 1000 ORDER BY at_us LIMIT ?2)`
 
 	ready     = `SELECT count(*) FROM (SELECT 1 FROM series LIMIT 1)`
 	newSeries = `SELECT id, source, target, test, family, dscp FROM series WHERE id > ? ORDER BY id`
@@ -79,4 +89,26 @@ const (
 		FROM probes CROSS JOIN reports ON probe = name
 		WHERE start_ns = (SELECT max(start_ns) FROM reports WHERE probe = name AND start_ns <= ?)
 		ORDER BY probe`
+
+	// The same jumps from source to source and from target to target.
+	pinged = `WITH RECURSIVE sources (source) AS (
+			SELECT min(source) FROM pings
+			UNION ALL
+			SELECT (SELECT min(p.source) FROM pings p WHERE p.source > s.source) FROM sources s WHERE s.source IS NOT NULL
+		), pairs (source, target) AS (
+			SELECT s.source, (SELECT min(p.target) FROM pings p WHERE p.source = s.source) FROM sources s WHERE s.source IS NOT NULL
+			UNION ALL
+			SELECT a.source, (SELECT min(p.target) FROM pings p WHERE p.source = a.source AND p.target > a.target)
+			FROM pairs a WHERE a.target IS NOT NULL
+		), families (family) AS (VALUES (4), (6))
+		SELECT source, target, family FROM pairs CROSS JOIN families WHERE target IS NOT NULL`
+	lastPings = `WITH RECURSIVE targets (name) AS (
+			SELECT min(target) FROM pings WHERE source = ?1
+			UNION ALL
+			SELECT (SELECT min(target) FROM pings WHERE source = ?1 AND target > name) FROM targets WHERE name IS NOT NULL
+		), families (number) AS (VALUES (4), (6))
+		SELECT source, target, family, at_us, loss, min_ms, max_ms, avg_ms, jitter_ms
+		FROM targets CROSS JOIN families CROSS JOIN pings ON source = ?1 AND target = name AND family = number
+		WHERE at_us = (SELECT max(at_us) FROM pings WHERE source = ?1 AND target = name AND family = number)
+		ORDER BY target, family`
 )

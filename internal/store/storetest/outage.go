@@ -12,6 +12,7 @@ import (
 func outage(t *testing.T, s Subject, o Outage) {
 	before := NewBatch("p1", 0, NewResult(Pair("p1", "p2"), 0, 0, 200), NewResult(Pair("p1", "p3"), 0, 0, 200))
 	during := NewBatch("p1", 1, NewResult(Pair("p1", "p2"), 1, 1, 210), NewResult(Pair("p1", "new"), 1, 0, 220))
+	ping := NewPing("p1", "p2", 0)
 	put(t, s, before)
 	end := begin(t, o)
 	for range 2 { // an error must not leave anything behind
@@ -23,6 +24,9 @@ func outage(t *testing.T, s Subject, o Outage) {
 			t.Errorf("Put failed, yet rejected %+v for good", rejected)
 		}
 	}
+	if _, err := s.Writer.PutPings(t.Context(), []store.Ping{ping}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("PutPings said %v, which is no store.ErrUnavailable", err)
+	}
 	if !o.Reads {
 		if err := s.Reader.Ready(t.Context()); err != nil {
 			t.Errorf("not ready for reading: %v", err)
@@ -33,6 +37,8 @@ func outage(t *testing.T, s Subject, o Outage) {
 	}
 	end()
 	put(t, s, during)
+	putPings(t, s, ping)
+	checkLastPings(t, s, "p1", ping)
 	afterOutage(t, s, before, during)
 }
 

@@ -272,4 +272,7 @@ func nothing(t *testing.T, s Subject) {
 	if got := reportsAt(t, s, At(1e6)); len(got) != 0 {
 		t.Errorf("reports: %+v", got)
 	}
+	if got := lastPings(t, s, "p1"); len(got) != 0 {
+		t.Errorf("pings: %+v", got)
+	}
 }

@@ -172,7 +172,10 @@ func endedContext(t *testing.T, s Subject) {
 	_, latestError := s.Reader.Latest(ctx, store.Filter{}, At(0), At(1))
 	rangeError := s.Reader.Range(ctx, "p1", "p2", store.Filter{}, At(0), At(2), func(store.Stored) error { return nil })
 	_, reportsError := s.Reader.Reports(ctx, At(1))
-	for call, err := range map[string]error{"Put": putError, "Latest": latestError, "Range": rangeError,
+	ping := NewPing("p1", "p2", 0)
+	_, putPingsError := s.Writer.PutPings(ctx, []store.Ping{ping})
+	_, lastPingsError := s.Reader.LastPings(ctx, "p1")
+	for call, err := range map[string]error{"Put": putError, "PutPings": putPingsError, "LastPings": lastPingsError, "Latest": latestError, "Range": rangeError,
 		"Reports": reportsError, "Ready": s.Reader.Ready(ctx)} {
 		if err == nil {
 			t.Errorf("%s succeeded after its context had ended", call)

@@ -1,0 +1,174 @@
+package influx
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
+)
+
+const (
+	// pageLength is about how many results Range reads at once.
+	pageLength = 1000
+	// maxPages bounds into how many parts it cuts the time of one series, which
+	// may have gaps.
+	maxPages = 1000
+)
+
+// Range yields the results of one pair that began in [from, until). It reads
+// them page by page and holds no connection while yield works.
+func (s *Store) Range(ctx context.Context, source, target string, filter store.Filter, from, until time.Time, yield func(store.Stored) error) error {
+	tried := fmt.Sprintf("read the results from %q to %q", source, target)
+	from, until, ok := bounds(from, until)
+	if !ok {
+		return ctx.Err()
+	}
+	all, err := s.extents(ctx, is("source", source)+is("target", target)+passing(filter), from, until)
+	if err != nil {
+		return s.explain(tried, err)
+	}
+	for _, e := range all {
+		for begin := e.first; !begin.After(e.last); begin = begin.Add(e.page()) {
+			results, err := s.page(ctx, e.Series, begin, minTime(begin.Add(e.page()), e.last.Add(1)))
+			if err != nil {
+				return s.explain(tried, err)
+			}
+			if err := yieldAll(results, yield); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func yieldAll(results []store.Stored, yield func(store.Stored) error) error {
+	for _, r := range results {
+		if err := yield(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extent is a series and when its results begin, first and last.
+type extent struct {
+	ippm.Series
+	first, last time.Time
+	length      time.Duration // of the first
+}
+
+// page is how much time about pageLength results take.
+func (e extent) page() time.Duration {
+	return max(e.length*pageLength, e.last.Sub(e.first)/maxPages+1)
+}
+
+func (e extent) with(o extent) extent {
+	if o.first.Before(e.first) {
+		e.first, e.length = o.first, o.length
+	}
+	if o.last.After(e.last) {
+		e.last = o.last
+	}
+	return e
+}
+
+// extents finds the series that pass, in order. Every result has a length.
+func (s *Store) extents(ctx context.Context, filter string, from, until time.Time) ([]extent, error) {
+	found := map[ippm.Series]extent{}
+	flux := "all = " + s.from(from, until) + is("_measurement", qosMeasurement) + is("_field", "length_ns") + filter + "\n"
+	for _, end := range []string{"first", "last"} {
+		flux += "all |> " + end + "()" + keep("_time", "_value", "source", "target", "test", "family", "dscp") +
+			" |> yield(name: \"" + end + "\")\n"
+	}
+	err := s.query(ctx, flux, func(r record) error {
+		e, err := readExtent(r)
+		if known, ok := found[e.Series]; ok {
+			e = known.with(e)
+		}
+		found[e.Series] = e
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all []extent
+	for _, e := range found {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b extent) int { return compareSeries(&a.Series, &b.Series) })
+	return all, nil
+}
+
+func readExtent(r record) (e extent, err error) {
+	if e.first, err = r.time(); err != nil {
+		return e, err
+	}
+	e.last = e.first
+	length, err := strconv.ParseInt(r.get("_value"), 10, 64)
+	if err != nil {
+		return e, err
+	}
+	e.length = time.Duration(length)
+	e.Series, err = readSeries(r)
+	return e, err
+}
+
+// pointKey names a point of a series. A result that came again with another
+// kind is two points.
+type pointKey struct {
+	at, kind string
+}
+
+// page reads the results of one series that began in [from, until), in order.
+// Flux could join their fields itself, by pivot, but takes many times as long.
+func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.Time) ([]store.Stored, error) {
+	points := map[pointKey]*point{}
+	flux := s.from(from, until) + is("_measurement", qosMeasurement) + is("source", series.Source) + is("target", series.Target) +
+		passing(store.Filter{Test: series.Test, Family: series.Family, DSCP: &series.DSCP}) + keep("_time", "_field", "_value", "kind")
+	err := s.query(ctx, flux, func(r record) error {
+		key := pointKey{r.get("_time"), r.get("kind")}
+		p, ok := points[key]
+		if !ok {
+			at, err := r.time()
+			if err != nil {
+				return err
+			}
+			p = newPoint(series, strings.Clone(key.kind), at)
+			points[pointKey{strings.Clone(key.at), p.Kind}] = p
+		}
+		return p.set(r.get("_field"), r.get("_value"))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return inTime(points)
+}
+
+// inTime orders results, and leaves one of each moment.
+func inTime(points map[pointKey]*point) ([]store.Stored, error) {
+	var all []store.Stored
+	for _, p := range points {
+		s, err := p.stored()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(a, b store.Stored) int {
+		return cmp.Or(a.Start.Compare(b.Start), b.StoredAt.Compare(a.StoredAt), cmp.Compare(a.Kind, b.Kind))
+	})
+	return slices.CompactFunc(all, func(a, b store.Stored) bool { return a.Start.Equal(b.Start) }), nil
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
