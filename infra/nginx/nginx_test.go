@@ -183,7 +183,9 @@ func redirected(t *testing.T, p proxy) {
 // unreadable is what nginx itself refuses with 400: what the first version's
 // clients can read, and nothing that makes a probe of ours set a batch aside.
 func unreadable(t *testing.T, p proxy) {
-	long := strings.Repeat("x", 40_000)
+	// Over what nginx takes, and in one TLS record: of a longer one it would leave
+	// something unread, and reset the connection before its answer is read.
+	long := strings.Repeat("x", 9_000)
 	for name, c := range map[string]struct {
 		path, headers string
 		plain         bool
@@ -201,7 +203,7 @@ func unreadable(t *testing.T, p proxy) {
 				t.Fatal(err)
 			}
 			if !c.plain {
-				conn = tls.Client(conn, &tls.Config{RootCAs: p.trusted, ServerName: "127.0.0.1"})
+				conn = tls.Client(conn, &tls.Config{RootCAs: p.trusted, ServerName: "127.0.0.1", DynamicRecordSizingDisabled: true})
 			}
 			got := raw(t, conn, "GET "+path+c.path+" HTTP/1.1\r\n"+c.headers+"Connection: close\r\n\r\n")
 			var told map[string]any
