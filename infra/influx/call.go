@@ -84,14 +84,6 @@ func (s *Server) Activate(t testing.TB, id string, active bool) {
 	}
 }
 
-// DeleteBucket deletes a bucket if there is one.
-func (s *Server) DeleteBucket(t testing.TB, name string) {
-	t.Helper()
-	if err := s.Drop(name); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // Drop deletes a bucket if there is one.
 func (s *Server) Drop(name string) error {
 	ctx := context.Background() // a test's own has ended when it tidies up
