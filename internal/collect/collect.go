@@ -41,9 +41,6 @@ const (
 // for a full batch on a thin line, which would be sent again for ever.
 const bodyTimeout = time.Minute
 
-// maxAhead is how far ahead of the server's clock an interval may begin.
-const maxAhead = 5 * time.Minute
-
 // What is kept of a probe's own words.
 const (
 	maxPeers        = 10_000
@@ -166,7 +163,7 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		return huma.Error403Forbidden(fmt.Sprintf("probe %q is not in the inventory", probe))
 	case batch.Start.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)):
 		return huma.Error422UnprocessableEntity("start is missing or no time of a measurement")
-	case batch.Start.Sub(c.Now()) > maxAhead:
+	case batch.Start.Sub(c.Now()) > wire.MaxAhead:
 		return huma.Error422UnprocessableEntity(c.ahead(batch.Start))
 	case len(batch.Peers) > maxPeers:
 		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
@@ -214,7 +211,7 @@ func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Res
 		return fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, probe)
 	case !c.everKnew(r.Target):
 		return fmt.Sprintf("target %q is not in the inventory", r.Target)
-	case r.Start.Sub(c.Now()) > maxAhead:
+	case r.Start.Sub(c.Now()) > wire.MaxAhead:
 		return c.ahead(r.Start)
 	}
 	return ""

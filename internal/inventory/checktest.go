@@ -10,12 +10,12 @@ import (
 
 // What a test sends where the file does not say, and the bounds of what it may say.
 const (
-	defaultCount, maxCount     = 10, 10000
-	defaultSpacing             = time.Second
-	minSpacing, maxSpacing     = time.Millisecond, time.Minute
-	defaultTimeout, maxTimeout = 5 * time.Second, time.Minute
-	defaultSize, maxSize       = 84, 9000
-	maxDSCP                    = 63
+	defaultCount   = 10
+	defaultSpacing = time.Second
+	maxSpacing     = time.Minute
+	defaultTimeout = 5 * time.Second
+	defaultSize    = 84
+	maxDSCP        = 63
 )
 
 var allFamilies = []uint8{4, 6}
@@ -45,11 +45,11 @@ func (c *checker) test(o owner, raw rawTest) (t Test, timetable schedule.Timetab
 		c.fail(o, o.line, "has no kind; known are %s", strings.Join(kinds, ", "))
 	}
 	t.Every, timetable = c.when(o, raw.Every, raw.Cron)
-	t.Count = c.number(o, "count", raw.Count, 1, maxCount, defaultCount)
-	t.Spacing = c.duration(o, "spacing", raw.Spacing, minSpacing, maxSpacing, defaultSpacing)
+	t.Count = c.number(o, "count", raw.Count, 1, MaxCount, defaultCount)
+	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)
 	t.Timeout = c.timeout(o, raw.Timeout)
 	t.Families = c.families(o, raw.Families)
-	t.Size = c.number(o, "size", raw.Size, minSize(t.Families), maxSize, defaultSize)
+	t.Size = c.number(o, "size", raw.Size, MinSize(t.Families), MaxSize, defaultSize)
 	t.DSCP = uint8(c.number(o, "dscp", raw.DSCP, 0, maxDSCP, 0))
 	probes, all := c.nodeNames()
 	t.Sources = c.names(o, "sources", raw.Sources, "probe", probes)
@@ -70,13 +70,6 @@ func (c *checker) firstVersion(o owner, kind string, raw at[bool]) bool {
 		c.fail(o, raw.Line, "first_version is set by %s already; one test at most has it", holder)
 	}
 	return true
-}
-
-func minSize(families []uint8) int {
-	if slices.Contains(families, 6) {
-		return MinSize6
-	}
-	return MinSize4
 }
 
 func (c *checker) nodeNames() (probes, all []string) {
@@ -128,8 +121,8 @@ func (c *checker) timeout(o owner, raw at[string]) time.Duration {
 		return defaultTimeout
 	}
 	d, ok := c.parseDuration(o, "timeout", raw)
-	if ok && (d <= LossThreshold || d > maxTimeout) {
-		c.fail(o, raw.Line, "timeout is %v; it is more than the %v after which a reply is late, and at most %v", d, LossThreshold, maxTimeout)
+	if ok && (d <= LossThreshold || d > MaxTimeout) {
+		c.fail(o, raw.Line, "timeout is %v; it is more than the %v after which a reply is late, and at most %v", d, LossThreshold, MaxTimeout)
 	}
 	return d
 }

@@ -91,8 +91,8 @@ func (c *checker) firstTests(entries []firstTest) (plans []planned) {
 			FirstVersion: i == 0} // whoever has this file has the first version's dashboards too
 		plan := planned{line: e.line}
 		t.Every, plan.timetable = c.when(o, e.every, e.cron)
-		t.Count = c.number(o, "count", e.count, 1, maxCount, defaultCount)
-		t.Spacing = c.duration(o, "delay", e.delay, minSpacing, maxSpacing, defaultSpacing)
+		t.Count = c.number(o, "count", e.count, 1, MaxCount, defaultCount)
+		t.Spacing = c.duration(o, "delay", e.delay, MinSpacing, maxSpacing, defaultSpacing)
 		c.inv.Tests = append(c.inv.Tests, t)
 		plans = append(plans, plan)
 	}

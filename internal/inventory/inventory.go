@@ -124,6 +124,22 @@ const (
 	MinSize6 = 40 + 8 + 24
 )
 
+// MinSize is the smallest ping of a test in these families.
+func MinSize(families []uint8) int {
+	if slices.Contains(families, 6) {
+		return MinSize6
+	}
+	return MinSize4
+}
+
+// What a test may ask for besides. A probe keeps to it too, whatever it is sent.
+const (
+	MaxCount   = 10_000
+	MaxSize    = 9_000
+	MinSpacing = time.Millisecond
+	MaxTimeout = time.Minute
+)
+
 // RoundBound is the number of pairs that a round measures side by side.
 const RoundBound = 256
 

@@ -31,10 +31,6 @@ const defaultSpan = 24 * time.Hour
 // maxSeries is the number of results that one answer holds.
 const maxSeries = 50_000
 
-// clockAhead is how far a probe's clock may be ahead of ours with it still being
-// heard: as far as package collect lets it report.
-const clockAhead = 5 * time.Minute
-
 // Viewer shows what a store holds.
 type Viewer struct {
 	Inventory func() *inventory.Inventory
@@ -190,7 +186,7 @@ func (v *Viewer) getProbes(ctx context.Context, _ *struct{}) (*probesOutput, err
 
 func (v *Viewer) probes(ctx context.Context) (wire.Probes, error) {
 	inv, now := v.Inventory(), v.Now()
-	reports, err := v.reports(ctx, now.Add(clockAhead))
+	reports, err := v.reports(ctx, now.Add(wire.MaxAhead))
 	if err != nil {
 		return wire.Probes{}, err
 	}

@@ -12,6 +12,10 @@ import (
 	"ixpqos/internal/ippm"
 )
 
+// MaxAhead is how far ahead of the server's clock an interval may begin: what
+// begins later is refused, and what does not is looked for.
+const MaxAhead = 5 * time.Minute
+
 // Batch is what a probe posts.
 type Batch struct {
 	Probe     string    `json:"probe" doc:"the probe that posts" minLength:"1" maxLength:"63"`

@@ -16,13 +16,10 @@ import (
 	"ixpqos/internal/schedule"
 )
 
-// What a probe does at most, whatever its configuration asks for.
+// What a probe does at most, whatever its configuration asks for, beside the
+// bounds of an inventory.
 const (
 	maxPairs     = 4096
-	maxCount     = 10_000
-	maxSize      = 9_000
-	minSpacing   = time.Millisecond
-	maxTimeout   = time.Minute
 	maxPerSecond = 20_000
 )
 
@@ -158,29 +155,20 @@ func Check(t inventory.Test, pairs int) error {
 	switch {
 	case pairs > maxPairs:
 		return fmt.Errorf("%d pairs are more than the %d that a probe measures", pairs, maxPairs)
-	case t.Count < 1 || t.Count > maxCount:
-		return fmt.Errorf("count %d is not 1 to %d", t.Count, maxCount)
-	case t.Size < minSize(t) || t.Size > maxSize:
-		return fmt.Errorf("size %d is not %d to %d", t.Size, minSize(t), maxSize)
-	case t.Spacing < minSpacing:
-		return fmt.Errorf("spacing %v is below %v", t.Spacing, minSpacing)
-	case t.Timeout <= inventory.LossThreshold || t.Timeout > maxTimeout:
-		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, maxTimeout)
+	case t.Count < 1 || t.Count > inventory.MaxCount:
+		return fmt.Errorf("count %d is not 1 to %d", t.Count, inventory.MaxCount)
+	case t.Size < inventory.MinSize(t.Families) || t.Size > inventory.MaxSize:
+		return fmt.Errorf("size %d is not %d to %d", t.Size, inventory.MinSize(t.Families), inventory.MaxSize)
+	case t.Spacing < inventory.MinSpacing:
+		return fmt.Errorf("spacing %v is below %v", t.Spacing, inventory.MinSpacing)
+	case t.Timeout <= inventory.LossThreshold || t.Timeout > inventory.MaxTimeout:
+		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, inventory.MaxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
 	case float64(min(pairs, inventory.RoundBound))/t.Spacing.Seconds() > maxPerSecond:
 		return fmt.Errorf("%d pairs each %v are more than the %d packets a second that a probe sends", pairs, t.Spacing, maxPerSecond)
 	}
 	return nil
-}
-
-func minSize(t inventory.Test) int {
-	for _, f := range t.Families {
-		if f == 6 {
-			return inventory.MinSize6
-		}
-	}
-	return inventory.MinSize4
 }
 
 func (e *Engine) round(ctx context.Context, name string, start, end time.Time, emit func(context.Context, ippm.Batch) error) {
