@@ -16,15 +16,13 @@ var version = "dev"
 type command struct {
 	service.Common
 	service.Collecting
-	service.Influx
-	Store string `env:"IXPQOS_STORE" default:"influx" help:"Where results are kept: influx, or sqlite:PATH outside of Lambda (${default})."`
+	service.Store
 
 	Version program.VersionFlag `help:"Print the version and end."`
 }
 
 func (c *command) Run(ctx context.Context, log *slog.Logger) error {
-	return service.Service{Version: version, Common: c.Common, Collect: &c.Collecting,
-		Store: service.Store{Kind: c.Store, Influx: c.Influx}}.Function(ctx, log)
+	return service.Service{Version: version, Common: c.Common, Collect: &c.Collecting, Store: c.Store}.Function(ctx, log)
 }
 
 func main() {

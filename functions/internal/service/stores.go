@@ -29,8 +29,8 @@ const (
 // Store says where results are kept.
 type Store struct {
 	// Kind is sqlite:PATH or influx.
-	Kind   string
-	Influx Influx
+	Kind   string `name:"store" env:"IXPQOS_STORE" default:"influx" help:"Where results are kept: influx, or sqlite:PATH outside of Lambda (${default})."`
+	Influx Influx `embed:""`
 }
 
 func (s Store) String() string { return s.Kind }
