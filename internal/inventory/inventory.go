@@ -18,8 +18,12 @@ import (
 	"ixpqos/internal/schedule"
 )
 
-// KindICMP is the test kind that pings.
-const KindICMP = "icmp"
+// The kinds of tests: ICMP pings in rounds, STAMP measures many flows all the
+// time (RFC 8762).
+const (
+	KindICMP  = "icmp"
+	KindSTAMP = "stamp"
+)
 
 // Inventory describes an exchange. It is never changed once loaded.
 type Inventory struct {
@@ -67,7 +71,12 @@ func (a Address) IP() (netip.Addr, bool) {
 type Node struct {
 	Name, Site, Switch string
 	Addresses          []Address
+	// ReflectorPort is the UDP port at which STAMP packets are reflected.
+	ReflectorPort uint16
 }
+
+// DefaultReflectorPort is that of the IANA registry (RFC 8762, section 4.1).
+const DefaultReflectorPort = 862
 
 // Probe is a host that measures.
 type Probe struct {
@@ -78,6 +87,9 @@ type Probe struct {
 	KeyHashes [][32]byte
 	// Drain: the probe is measured but not judged.
 	Drain bool
+	// Stateless: its reflector keeps no sequence numbers of its own (RFC 8762,
+	// section 4), so that the direction of a loss cannot be told from its replies.
+	Stateless bool
 }
 
 // Target is something that only answers.
@@ -96,22 +108,36 @@ type Viewer struct {
 // Test is what to measure among which probes.
 type Test struct {
 	Name, Kind string
-	// Every or Cron says when: exactly one is set.
+	// Every or Cron says when: exactly one is set. For KindSTAMP, which measures all
+	// the time, Every is the interval that a result covers.
 	Every time.Duration
 	Cron  string
-	// Count pings of Size bytes (of the IP packet) go out Spacing apart, after
-	// one that is not counted. A round listens for Timeout after the last one.
-	Count            int
-	Spacing, Timeout time.Duration
-	Size             int
-	DSCP             uint8
+	// Spacing lies between two packets: of a round to one target, or of one flow
+	// to one target.
+	Spacing time.Duration
+	// Size is that of the IP packet in bytes.
+	Size int
+	DSCP uint8
 	// Families are the address families to measure in, where both ends have them.
 	Families []uint8
 	// Sources and Targets name who measures and who is measured; all where empty.
 	Sources, Targets []string
+
+	// KindICMP: Count pings go out after one that is not counted. A round listens
+	// for Timeout after the last one.
+	Count   int
+	Timeout time.Duration
 	// FirstVersion: the results are kept in the first version's form too. One
 	// test at most.
 	FirstVersion bool
+
+	// KindSTAMP: Flows source ports from Port on. Tests have no port in common:
+	// a reflector knows by the port which test it hears.
+	Flows int
+	Port  uint16
+	// DontFragment sets the DF bit, so that what is too large for the way is lost
+	// and not cut to pieces.
+	DontFragment bool
 }
 
 // LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
@@ -168,8 +194,12 @@ type Part struct {
 	Inventory string
 	Addresses []Address
 	Interface string
-	Peers     []Peer
-	Tests     []Test
+	// ReflectorPort and Stateless are the probe's own reflector's.
+	ReflectorPort uint16
+	Stateless     bool
+	Peers         []Peer
+	// Tests are those that the probe is a source of, or reflects.
+	Tests []Test
 }
 
 // Peer is another probe or a target as a probe sees it.
@@ -177,14 +207,20 @@ type Peer struct {
 	Name      string
 	Addresses []Address
 	// Answers are the test kinds that may be run to it; nil for all, as a probe.
-	Answers []string
+	Answers       []string
+	ReflectorPort uint16
+	// Stateful: its reflector is known to keep sequence numbers of its own.
+	Stateful bool
 }
 
-// Pair is one target to measure in one family.
+// Pair is one target to measure in one family. ReflectorPort and Stateful are
+// the target's.
 type Pair struct {
-	Target   string
-	Family   uint8
-	From, To string
+	Target        string
+	Family        uint8
+	From, To      string
+	ReflectorPort uint16
+	Stateful      bool
 }
 
 // PeerNames are the names of all peers.

@@ -64,13 +64,13 @@ func TestParseYAML(t *testing.T) {
 		Sites:    []Site{{"rome-1", []string{"sw1"}}, {"rome-2", []string{"sw2", "sw3"}}, {Name: "store"}},
 		Links:    []Link{{"sw1-sw2", [2]string{"sw1", "sw2"}, 8, "l4"}, {"sw2-sw3", [2]string{"sw2", "sw3"}, 1, "l3"}},
 		Probes: []Probe{
-			{Node: Node{"p1", "rome-1", "sw1", []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}},
+			{Node: Node{"p1", "rome-1", "sw1", []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}, DefaultReflectorPort},
 				Interface: "eth0.100", KeyHashes: hashes32(t, keyA), Drain: true},
-			{Node: Node{"p2", "rome-2", "sw2", []Address{{4, "192.0.2.2"}}}},
+			{Node: Node{"p2", "rome-2", "sw2", []Address{{4, "192.0.2.2"}}, DefaultReflectorPort}},
 		},
 		Targets: []Target{
-			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}}, []string{"icmp"}},
-			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}}, []string{"icmp"}},
+			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}, DefaultReflectorPort}, []string{"icmp"}},
+			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}, DefaultReflectorPort}, []string{"icmp"}},
 		},
 		Viewers: []Viewer{{"noc", hashes32(t, keyB)}},
 		Tests: []Test{

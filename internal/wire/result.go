@@ -170,8 +170,8 @@ func (w Result) rtt() (ippm.Delay, error) {
 	if err != nil {
 		return ippm.Delay{}, fmt.Errorf("rtt_%w", err)
 	}
-	return ippm.Delay{N: w.RTTCount, Min: *w.RTTMinUS, Mean: *w.RTTMeanUS, Max: *w.RTTMaxUS,
-		M2: ippm.M2FromStdDev(*w.RTTStdDevUS, w.RTTCount), Sketch: sketch}, nil
+	return ippm.Delay{Moments: ippm.Moments{N: w.RTTCount, Min: *w.RTTMinUS, Mean: *w.RTTMeanUS, Max: *w.RTTMaxUS,
+		M2: ippm.M2FromStdDev(*w.RTTStdDevUS, w.RTTCount)}, Sketch: sketch}, nil
 }
 
 // duration turns a number of units into a duration, within what one can hold.

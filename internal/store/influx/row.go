@@ -179,7 +179,7 @@ func (c *cells) result(id ippm.ID) ippm.Result {
 }
 
 func (c *cells) delay(n int) ippm.Delay {
-	d := ippm.Delay{N: n, Min: c.real(), Max: c.real(), Mean: c.real(), M2: c.real()}
+	d := ippm.Delay{Moments: ippm.Moments{N: n, Min: c.real(), Max: c.real(), Mean: c.real(), M2: c.real()}}
 	encoded := c.counted()
 	if c.err != nil {
 		return d

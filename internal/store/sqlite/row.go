@@ -74,7 +74,7 @@ func readCounts(p *packed) ippm.Counts {
 }
 
 func readDelay(p *packed) ippm.Delay {
-	d := ippm.Delay{N: int(p.integer()), Min: p.real(), Max: p.real(), Mean: p.real(), M2: p.real()}
+	d := ippm.Delay{Moments: ippm.Moments{N: int(p.integer()), Min: p.real(), Max: p.real(), Mean: p.real(), M2: p.real()}}
 	encoded := p.blob()
 	if p.err != nil {
 		return d
