@@ -124,7 +124,7 @@ func (c classOfService) ecn() uint8 { return c[1] >> 2 & 3 }
 
 func (c classOfService) rp() uint8 { return c[1] & 3 }
 
-func (c classOfService) setDSCP1(dscp uint8) { c[0] = dscp<<2 | c[0]&3 }
+func (c classOfService) setDSCP1(dscp uint8) { c[0] = dscp << 2 }
 
 // setReceived keeps DSCP1 and the reserved octets.
 func (c classOfService) setReceived(dscp2, ecn, rp uint8) {
