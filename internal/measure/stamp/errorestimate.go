@@ -7,7 +7,7 @@ import (
 )
 
 // ErrorEstimate says how far a timestamp may be wrong (RFC 8762 section 4.2.1,
-// RFC 4656 section 4.1.2; Z from RFC 8186 section 2.1):
+// RFC 4656 section 4.1.2; Z from RFC 8186):
 //
 //	 0                   1
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5
@@ -38,8 +38,8 @@ func NewErrorEstimate(synchronized bool, f Format, bound time.Duration) ErrorEst
 	return e
 }
 
-// roundUp works on the error in 2^-32 seconds, of which the longest Duration
-// has more than 64 bits hold.
+// roundUp works on the error in units of 2^-32 seconds. The longest Duration has
+// more of them than 64 bits can hold.
 func roundUp(bound time.Duration) (scale, multiplier uint64) {
 	high, low := bits.Mul64(uint64(bound), 1<<32)
 	low, lost := bits.Div64(high%second, low, second)
@@ -55,7 +55,7 @@ func roundUp(bound time.Duration) (scale, multiplier uint64) {
 	if low > multiplierMask {
 		return scale + 1, low / 2
 	}
-	// "The Multiplier [must not] be set to zero" (RFC 4656 section 4.1.2).
+	// A Multiplier of zero is forbidden (RFC 4656 section 4.1.2).
 	return scale, max(low, 1)
 }
 

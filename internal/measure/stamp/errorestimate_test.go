@@ -22,6 +22,7 @@ func TestErrorEstimateLayout(t *testing.T) {
 		{false, NTP, 2 * time.Second, 26<<8 | 128},
 		{false, NTP, 255 * time.Second, 32<<8 | 255},
 		{false, NTP, 255*time.Second + 1, 33<<8 | 128},
+		{false, NTP, 257 * time.Second, 33<<8 | 129},
 		{false, NTP, 59 * time.Nanosecond, 254},
 		{false, NTP, 60 * time.Nanosecond, 1<<8 | 129},
 	} {

@@ -53,8 +53,10 @@ func TestReflectedFlags(t *testing.T) {
 		{"no room for a header", padding + "800100", reflectedPadding + "C00100"},
 		{"one octet", padding + "80", reflectedPadding + "C0"},
 		{"an empty value", "80010000" + padding, "00010000" + reflectedPadding},
+		{"an empty value at the end", padding + "80010000", reflectedPadding + "00010000"},
 		{"reserved octets stay", "80040004 B800ABCD", "00040004 BAA5ABCD"},
 		{"what the sender wrote into the reflector's fields goes", "80040004 BBFF0000", "00040004 BAA50000"},
+		{"also what it wrote into other fields", "80030004 01020304", "00030004 00020003"},
 	} {
 		request := octets(t, header+"BEEF"+zeros(28)+c.request)
 		if got, want := mustReflect(t, request, sampleReflection), octets(t, replyHeader+c.reply); !bytes.Equal(got, want) {

@@ -61,6 +61,7 @@ func TestReplyFlags(t *testing.T) {
 		name, tlvs       string
 		cos, information bool
 	}{
+		{"one alone", cos, true, false},
 		{"both", cos + information, true, true},
 		{"the first is unrecognized", "80040004 BAA50000" + information, false, true},
 		{"the first is malformed", "40040004 BAA50000" + information, false, false},

@@ -147,6 +147,7 @@ func TestLight(t *testing.T) {
 		{"a TLV without U", header + "0007" + zeros(28) + "00010000", true},
 		{"a TLV with another flag", header + "0007" + zeros(28) + "60010000", true},
 		{"a TLV with U", header + "0007" + zeros(28) + "80010000", false},
+		{"the begin of a TLV without U", header + "0007" + zeros(28) + "00", true},
 		{"the begin of a TLV", header + "0007" + zeros(28) + "80", false},
 	} {
 		r, err := ParseRequest(octets(t, c.packet))

@@ -1,7 +1,7 @@
 package stamp
 
 // Format is how a timestamp is written: the Z bit of the Error Estimate that
-// stands beside it (RFC 8186 section 2.1).
+// stands beside it (RFC 8186).
 type Format uint8
 
 const (
@@ -31,18 +31,20 @@ const (
 	second = 1_000_000_000 // nanoseconds
 )
 
-// TimestampOf writes a time, in nanoseconds since 1970, down to the nearest
-// fraction: UnixNano gives the same nanosecond back.
+// TimestampOf writes a time, in nanoseconds since 1970. Fractions of NTP are
+// rounded up: so those who round when they read, as UnixNano does, and those
+// who cut off get the same nanosecond back.
 func TimestampOf(unixNano int64, f Format) Timestamp {
 	seconds, nanoseconds := split(unixNano)
 	if f == PTP {
 		return Timestamp(uint64(uint32(seconds))<<32 | nanoseconds)
 	}
-	fraction := (nanoseconds<<32 + second/2) / second
+	fraction := (nanoseconds<<32 + second - 1) / second
 	return Timestamp(uint64(uint32(seconds+ntpEpoch))<<32 | fraction)
 }
 
-// UnixNano reads a timestamp, to the nearest nanosecond. The seconds wrap
+// UnixNano reads a timestamp, to the nearest nanosecond: whichever way its
+// writer rounded, it is the one that was written. The seconds wrap
 // around every 136 years, NTP's in 2036 and PTP's in 2106: the result is the
 // one that lies nearest to near, both in nanoseconds since 1970.
 func (t Timestamp) UnixNano(f Format, near int64) int64 {

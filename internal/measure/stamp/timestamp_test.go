@@ -56,16 +56,20 @@ func TestTimestampsComeBack(t *testing.T) {
 	}
 }
 
-// TestForeignFractions: others round a fraction of NTP down, or up.
+// TestForeignFractions: others round a fraction of NTP down, up or to the
+// nearest when they write it, and cut off when they read it.
 func TestForeignFractions(t *testing.T) {
 	random := rand.New(rand.NewPCG(5905, 1))
 	for range 10_000 {
 		at := random.Int64N(second)
 		exact := uint64(at) << 32
-		for _, fraction := range []uint64{exact / second, (exact + second - 1) / second} {
+		for _, fraction := range []uint64{exact / second, (exact + second/2) / second, (exact + second - 1) / second} {
 			if got := Timestamp(ntpEpoch<<32|fraction).UnixNano(NTP, 0); got != at {
 				t.Fatalf("fraction %#x is read as %d ns, want %d", fraction, got, at)
 			}
+		}
+		if got := int64(uint64(uint32(TimestampOf(at, NTP))) * second >> 32); got != at {
+			t.Fatalf("%d ns are read as %d by those who cut off", at, got)
 		}
 	}
 }

@@ -27,7 +27,7 @@ const (
 	integrity = 1 << 5
 )
 
-// The types that are known here (RFC 8972 section 5.1). The HMAC TLV is not
+// The types that are known here (RFC 8972 section 5). The HMAC TLV is not
 // among them: packets are unauthenticated.
 const (
 	typeExtraPadding         = 1
@@ -124,7 +124,7 @@ func (c classOfService) ecn() uint8 { return c[1] >> 2 & 3 }
 
 func (c classOfService) rp() uint8 { return c[1] & 3 }
 
-func (c classOfService) setDSCP1(dscp uint8) { c[0] = dscp<<2 | c[0]&3 }
+func (c classOfService) setDSCP1(dscp uint8) { c[0] = dscp << 2 }
 
 // setReceived keeps DSCP1 and the reserved octets.
 func (c classOfService) setReceived(dscp2, ecn, rp uint8) {
@@ -132,7 +132,8 @@ func (c classOfService) setReceived(dscp2, ecn, rp uint8) {
 	c[1] = dscp2<<4 | ecn&3<<2 | rp&3
 }
 
-// Method is how a timestamp was taken (RFC 8972 section 5.4); zero says nothing.
+// Method is how a timestamp was taken, by the registry of timestamping methods
+// (RFC 8972 section 5). Zero says nothing.
 type Method uint8
 
 const (

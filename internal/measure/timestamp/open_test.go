@@ -49,6 +49,41 @@ func TestStampsThatCannotBeTold(t *testing.T) {
 	}
 }
 
+func TestAKernelWithoutIDsIsToldFromOneWith(t *testing.T) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		known, unknown := timestamp.TakesIDs(family)
+		if unknown {
+			t.Errorf("family %d: a control message that there is not is taken", family)
+		}
+		o := options("127.0.0.1")
+		o.Identify = nil
+		if doubt := open(t, o).Doubt(); (doubt == "") != known {
+			t.Errorf("family %d: doubt %q; the kernel takes IDs: %v", family, doubt, known)
+		}
+	}
+}
+
+// TestTheCollectorNeedNotWait: it stops every processor, also those kept.
+func TestTheCollectorNeedNotWait(t *testing.T) {
+	o := options("127.0.0.1")
+	o.KeepProcessor = true
+	s := open(t, o)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			if _, err := s.Await(time.Hour); err != nil {
+				return
+			}
+		}
+	}()
+	for range 20 {
+		runtime.GC()
+	}
+	s.Close()
+	<-ended
+}
+
 func TestTheBufferIsReadBack(t *testing.T) {
 	o := options("127.0.0.1")
 	o.Buffer = 100_000
