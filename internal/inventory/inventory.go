@@ -248,7 +248,7 @@ func (p Part) Pairs(t Test) []Pair {
 			from, here := addressOf(p.Addresses, family)
 			to, there := addressOf(peer.Addresses, family)
 			if here && there {
-				pairs = append(pairs, Pair{Target: peer.Name, Family: family, From: from, To: to})
+				pairs = append(pairs, Pair{Target: peer.Name, Family: family, From: from, To: to, ReflectorPort: peer.ReflectorPort, Stateful: peer.Stateful})
 			}
 		}
 	}

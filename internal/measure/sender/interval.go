@@ -34,7 +34,7 @@ type interval struct {
 // turn opens the interval that a moment is in, and closes the one before.
 func (t *test) turn(m Moment, stepped bool) {
 	t.interval.whole = t.interval.whole && !stepped
-	start := m.Wall - m.Wall%int64(t.Every)
+	start := t.startOf(m.Wall)
 	if start == t.interval.start {
 		return
 	}
@@ -54,6 +54,15 @@ func (t *test) turn(m Moment, stepped bool) {
 		start:  start,
 		whole:  before.number > 0 && !stepped && start > t.newest && m.Wall-start < int64(lateOpening),
 	}
+}
+
+// startOf is the start of the interval that a time is in.
+func (t *test) startOf(at int64) int64 {
+	into := (at - t.origin) % int64(t.Every)
+	if into < 0 {
+		into += int64(t.Every)
+	}
+	return at - into
 }
 
 // settle goes on with the oldest closed interval, and gives it once all pairs

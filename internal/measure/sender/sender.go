@@ -27,6 +27,9 @@ type Settings struct {
 	// Clock tells whether this host's clock is synchronized and how wrong it may
 	// be, as timestamp.ClockError does.
 	Clock func() (synchronized bool, bound time.Duration)
+	// Origin is a moment at which an interval begins, in nanoseconds of Unix time.
+	// At 0 intervals are aligned to UTC, as all that are reported must be.
+	Origin int64
 	// Random gives any number: that of new sessions.
 	Random func() uint16
 	// Trouble is told, by subject, what is wrong with a test, and an empty
@@ -103,7 +106,7 @@ func (s *Sender) running(plan inventory.Test, part inventory.Part) *test {
 		}
 	}
 	t := newTest(plan, part, s.phase)
-	t.random = s.settings.Random
+	t.random, t.origin = s.settings.Random, s.settings.Origin
 	t.tell = func(sentence string) { s.settings.Trouble(subject(plan.Name), sentence) }
 	return t
 }

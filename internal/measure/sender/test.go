@@ -19,6 +19,7 @@ type test struct {
 	addresses     []inventory.Address
 	tell          func(sentence string)
 	random        func() uint16
+	origin        int64
 
 	lanes  []*lane
 	pairs  []*pair // by slot; nil where none is
