@@ -104,6 +104,9 @@ func TestWhatAFirewallARouteOrTheMTURefuses(t *testing.T) {
 // own host answers it by ICMP when it has asked for the neighbour in vain.
 func TestANeighbourThatIsNotThere(t *testing.T) {
 	h := newHosts(t)
+	for _, family := range []string{"ipv4", "ipv6"} {
+		h.near.Sysctl(t, "net."+family+".neigh."+lab.Device+".retrans_time_ms", "100")
+	}
 	acrossEveryWay(t, h, func(t *testing.T, n, f timestamp.Options) {
 		near, far := on(t, h.near, n), on(t, h.far, f)
 		warm(t, near, far)

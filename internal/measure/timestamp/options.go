@@ -53,7 +53,7 @@ const maxBatch = 1024
 func (o Options) check() error {
 	switch {
 	case !o.Local.IsValid():
-		return errors.New("open a UDP socket: it has no local address, not even 0.0.0.0 or ::")
+		return errors.New("open a UDP socket: it has no local address; 0.0.0.0 and :: stand for any")
 	case o.DSCP > 63:
 		return fmt.Errorf("open a UDP socket on %s: a DSCP is 0 to 63, not %d", o.Local, o.DSCP)
 	case o.Batch < 1 || o.Batch > maxBatch:

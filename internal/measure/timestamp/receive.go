@@ -18,7 +18,8 @@ type Incoming struct {
 	// At is when it arrived, in nanoseconds of Unix time.
 	At int64
 	// Kernel says that At is the kernel's; otherwise it was read when the
-	// packet was taken from the socket.
+	// packet was taken from the socket. Linux starts to stamp a moment after
+	// the first socket of the host asks for it.
 	Kernel bool
 	TTL    uint8
 	TOS    uint8
