@@ -39,12 +39,12 @@ func TestPart(t *testing.T) {
 		t.Fatal("there is no part of p4")
 	}
 	want := Part{
-		Probe: "p4", Inventory: inv.Version, Addresses: []Address{{4, "192.0.2.4"}},
+		Probe: "p4", Inventory: inv.Version, Addresses: []Address{{4, "192.0.2.4"}}, ReflectorPort: 862,
 		Peers: []Peer{
-			{Name: "p1", Addresses: []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}},
-			{Name: "p6", Addresses: []Address{{6, "2001:db8::6"}}},
-			{Name: "rs", Addresses: []Address{{4, "192.0.2.250"}, {6, "2001:db8::250"}}, Answers: []string{"icmp"}},
-			{Name: "rs4", Addresses: []Address{{4, "192.0.2.251"}}, Answers: []string{"icmp"}},
+			{Name: "p1", Addresses: []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}, ReflectorPort: 862, Stateful: true},
+			{Name: "p6", Addresses: []Address{{6, "2001:db8::6"}}, ReflectorPort: 862, Stateful: true},
+			{Name: "rs", Addresses: []Address{{4, "192.0.2.250"}, {6, "2001:db8::250"}}, Answers: []string{"icmp"}, ReflectorPort: 862},
+			{Name: "rs4", Addresses: []Address{{4, "192.0.2.251"}}, Answers: []string{"icmp"}, ReflectorPort: 862},
 		},
 		Tests: []Test{inv.Tests[0], inv.Tests[1], inv.Tests[2], inv.Tests[4]},
 	}
@@ -99,8 +99,8 @@ func TestPairsLeaveAndArriveInTheirFamily(t *testing.T) {
 	part, _ := mustParse(t, families).Part("p1")
 	got := part.Pairs(Test{Kind: KindICMP, Families: []uint8{6, 4}, Targets: []string{"rs"}})
 	want := []Pair{
-		{Target: "rs", Family: 6, From: "2001:db8::1", To: "2001:db8::250"},
-		{Target: "rs", Family: 4, From: "192.0.2.1", To: "192.0.2.250"},
+		{Target: "rs", Family: 6, From: "2001:db8::1", To: "2001:db8::250", ReflectorPort: 862},
+		{Target: "rs", Family: 4, From: "192.0.2.1", To: "192.0.2.250", ReflectorPort: 862},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -112,8 +112,8 @@ func TestPairsHeedWhatTargetsAnswer(t *testing.T) {
 	part, _ := mustParse(t, families).Part("p1")
 	got := part.Pairs(Test{Kind: "other", Families: []uint8{4, 6}})
 	want := []Pair{
-		{Target: "p4", Family: 4, From: "192.0.2.1", To: "192.0.2.4"},
-		{Target: "p6", Family: 6, From: "2001:db8::1", To: "2001:db8::6"},
+		{Target: "p4", Family: 4, From: "192.0.2.1", To: "192.0.2.4", ReflectorPort: 862, Stateful: true},
+		{Target: "p6", Family: 6, From: "2001:db8::1", To: "2001:db8::6", ReflectorPort: 862, Stateful: true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
