@@ -15,7 +15,7 @@ type bad struct {
 
 const allKeys = "exchange, sites, links, probes, targets, viewers, tests"
 
-var badFiles = []bad{
+var badFiles = append([]bad{
 	{"empty", "", []string{"1: the file is empty; an inventory has at least probes and tests"}, true},
 	{"only comments", "# nothing\n", []string{"1: the file is empty; an inventory has at least probes and tests"}, true},
 	{"a list", "- a\n", []string{"1: the file is a list; it is a mapping with the keys " + allKeys}, true},
@@ -257,7 +257,7 @@ var badFiles = []bad{
 			`4: exchange " x" begins or ends with a space`, "5: a site without a name: give it one of 1 to 63 bytes"}, true},
 	{"lines of DOS", strings.ReplaceAll(withProbes("{name: p1, addresses: [192.0.2.1]}", "{name: p2, addresses: [x]}"), "\n", "\r\n"),
 		[]string{`4: probe "p2": address "x" is not an IP address`}, true},
-}
+}, badStreams...)
 
 // withSites has its probe in line 6 and further.
 func withSites(lines ...string) string {

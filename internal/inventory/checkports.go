@@ -78,8 +78,8 @@ func (inv *Inventory) portTrouble(test int, ranges []portRange) string {
 	return ""
 }
 
-// freePorts is where as many ports as the test has are free for it, from the
-// default on and right behind what is taken.
+// freePorts is where as many ports as the test has are free for it: from the
+// default on if possible, and right behind what is taken.
 func (inv *Inventory) freePorts(test int, ranges []portRange) (first int, ok bool) {
 	taken := slices.Delete(slices.Clone(ranges), test, test+1)
 	for _, r := range inv.reflectors() {
@@ -90,10 +90,12 @@ func (inv *Inventory) freePorts(test int, ranges []portRange) (first int, ok boo
 		starts = append(starts, r.last+1)
 	}
 	slices.Sort(starts)
-	for _, start := range starts {
-		own := portRange{start, start + ranges[test].last - ranges[test].first}
-		if start >= MinPort && own.last <= maxPort && !slices.ContainsFunc(taken, own.overlaps) {
-			return start, true
+	for _, lowest := range []int{defaultPort, MinPort} {
+		for _, start := range starts {
+			own := portRange{start, start + ranges[test].last - ranges[test].first}
+			if start >= lowest && own.last <= maxPort && !slices.ContainsFunc(taken, own.overlaps) {
+				return start, true
+			}
 		}
 	}
 	return 0, false
