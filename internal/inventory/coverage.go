@@ -209,7 +209,14 @@ func (inv *Inventory) enoughFlows(t Test, pairs int) int {
 
 // enoughTuples is how many put three on each member.
 func enoughTuples(members int) int {
-	// A hundred a member leave one with fewer than three with less than 1e-40.
-	least, most := detectable*members, 100*members
-	return least + sort.Search(most-least, func(more int) bool { return AtLeast(least+more, members, detectable) >= certain })
+	// A hundred a member are enough for any number of members that a link can have.
+	// The first number for which Boole's inequality says so is hardly more than it takes.
+	least := detectable * members
+	n := least + sort.Search(100*members-least, func(more int) bool {
+		return float64(members)*fewer(least+more, members, detectable) <= 1-certain
+	})
+	for AtLeast(n-1, members, detectable) >= certain {
+		n--
+	}
+	return n
 }

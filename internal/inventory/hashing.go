@@ -17,7 +17,7 @@ func AtLeast(tuples, members, k int) float64 {
 		return 1
 	case tuples < members*k:
 		return 0
-	case members == 1 || float64(members)*fewer(tuples, members, k) < negligible:
+	case float64(members)*fewer(tuples, members, k) < negligible:
 		return 1
 	}
 	mean := float64(tuples) / float64(members)
@@ -27,8 +27,12 @@ func AtLeast(tuples, members, k int) float64 {
 // negligible is a probability that makes no difference to one that is near 1.
 const negligible = 1e-15
 
-// fewer is the probability that one given member gets fewer than k tuples.
+// fewer is the probability that one given member gets fewer than k of the
+// tuples, which are k a member at least.
 func fewer(tuples, members, k int) (p float64) {
+	if members == 1 {
+		return 0
+	}
 	share := 1 / float64(members)
 	term := math.Exp(float64(tuples) * math.Log1p(-share))
 	for j := range k {

@@ -97,15 +97,25 @@ func TestAtLeastAtItsEnds(t *testing.T) {
 		}
 	}
 	before := 0.0
-	for tuples := 3072; tuples < 40_000; tuples += 500 {
-		p := AtLeast(tuples, 1024, 3)
+	for tuples := 384; tuples < 5000; tuples += 100 {
+		p := AtLeast(tuples, 128, 3)
 		if p < before-1e-13 || p > 1 {
-			t.Fatalf("%d tuples over 1024 members: %v after %v", tuples, p, before)
+			t.Fatalf("%d tuples over 128 members: %v after %v", tuples, p, before)
 		}
 		before = p
 	}
 	if before < 1-1e-10 {
-		t.Errorf("40,000 tuples over 1024 members: %v", before)
+		t.Errorf("5,000 tuples over 128 members: %v", before)
+	}
+}
+
+// Also for as many members as a link can have, and quickly.
+func TestEnoughTuplesAreTheLeast(t *testing.T) {
+	for _, members := range []int{1, 3, 64, maxMembers} {
+		n := enoughTuples(members)
+		if now, before := AtLeast(n, members, detectable), AtLeast(n-1, members, detectable); now < certain || before >= certain {
+			t.Errorf("%d members: %d tuples give %v, one less %v", members, n, now, before)
+		}
 	}
 }
 

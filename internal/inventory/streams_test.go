@@ -41,12 +41,12 @@ func TestAutoTakesWhatTheBundlesNeed(t *testing.T) {
 		{"layer 2", mesh(1, "members: 8, hash: l2", "- {name: a, kind: stamp, flows: auto}"), "a 1×250ms"},
 		{"no fabric known", withTests("{name: a, kind: stamp, flows: auto}"), "a 1×250ms"},
 		{"nobody to measure", "probes: [{name: p1, addresses: [192.0.2.1]}]\ntests: [{name: a, kind: stamp, flows: auto}]", "a 1×250ms"},
-		{"more than there are", mesh(1, "members: 1024", "- {name: a, kind: stamp, flows: auto}"), "a 1024×350ms"},
+		{"more than there are", mesh(1, "members: 512", "- {name: a, kind: stamp, flows: auto}"), "a 1024×350ms"},
 		{"each test by itself", mesh(1, "members: 8", "- {name: a, kind: stamp, flows: auto}\n- {name: b, kind: stamp, flows: auto, port: 40000}"),
 			"a 21×250ms, b 21×250ms"},
-		{"stretched", mesh(1, "members: 1024", "- {name: a, kind: stamp, flows: auto, spacing: 100ms}\n- {name: b, kind: stamp, flows: 1000, port: 40000, spacing: 500ms}"),
+		{"stretched", mesh(1, "members: 512", "- {name: a, kind: stamp, flows: auto, spacing: 100ms}\n- {name: b, kind: stamp, flows: 1000, port: 40000, spacing: 500ms}"),
 			"a 1024×900ms, b 1000×500ms"},
-		{"stretched where most is sent", mesh(1, "members: 1024", "- {name: a, kind: stamp, flows: auto, families: [4], interval: 5s}\n- {name: b, kind: stamp, flows: auto, port: 40000}"),
+		{"stretched where most is sent", mesh(1, "members: 512", "- {name: a, kind: stamp, flows: auto, families: [4], interval: 5s}\n- {name: b, kind: stamp, flows: auto, port: 40000}"),
 			"a 1024×350ms, b 1024×600ms"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAutoTakesWhatTheBundlesNeed(t *testing.T) {
 // With a spacing of the whole interval a probe still has too much to send only
 // where tests whose flows are given take the budget.
 func TestAutoCannotStretchForEver(t *testing.T) {
-	text := mesh(1, "members: 1024", "- {name: a, kind: stamp, flows: 800, port: 40000}\n- {name: b, kind: stamp, flows: auto}\n")
+	text := mesh(1, "members: 512", "- {name: a, kind: stamp, flows: 800, port: 40000}\n- {name: b, kind: stamp, flows: auto}\n")
 	_, err := ParseYAML("i.yaml", []byte(text))
 	want := `i.yaml:7: test "a": probe "p0" would send 6605 packets/s in its tests of kind stamp, 6400 of them in this one (2 pairs, 800 flows, one packet each 250ms); it sends at most 6400: raise spacing or lower flows`
 	if messageOf(err) != want {
