@@ -57,7 +57,7 @@ var badStreams = []bad{
 		[]string{`3: test "a": interval is 7s; it is 5s to 1m0s, whole seconds that divide a minute, such as 10s`}, false},
 	{"an interval with a fraction", withTests("{name: a, kind: stamp, interval: 7500ms}"),
 		[]string{`3: test "a": interval is 7.5s; it is 5s to 1m0s, whole seconds that divide a minute, such as 10s`}, false},
-	{"an interval that is none", withTests("{name: a, kind: stamp, interval: 10}"),
+	{"an interval that is none", withTests("{name: a, kind: stamp, interval: 10, spacing: 1s}"),
 		[]string{`3: test "a": interval "10" is not a duration; write a number with its unit, such as 250ms, 10s or 5m`}, true},
 	{"a size of stamp too small for IPv4", withTests("{name: a, kind: stamp, size: 99, families: [4]}"), []string{`3: test "a": size is 99; it is 100 to 9000`}, true},
 	{"a size of stamp too small for IPv6", withTests("{name: a, kind: stamp, size: 119}"), []string{`3: test "a": size is 119; it is 120 to 9000`}, false},

@@ -61,6 +61,19 @@ func TestLinksSayWhatTheyAssume(t *testing.T) {
 	}
 }
 
+// A pair has a tuple a family and direction where addresses are hashed, and one
+// where hosts are.
+func TestWhatHashesDistinguish(t *testing.T) {
+	for hash, want := range map[string]int{"l4": 2 * 2 * 16, "l3": 2, "l2": 1} {
+		inv := mustParse(t, mesh(1, "members: 4, hash: "+hash, "- {name: a, kind: stamp}"))
+		for _, l := range inv.Coverage(inv.Tests...).Links {
+			if l.Tuples != want {
+				t.Errorf("%s: %d tuples from %s, want %d", hash, l.Tuples, l.From, want)
+			}
+		}
+	}
+}
+
 // The tests' tuples add up where the link hashes ports, and are the same where
 // it hashes hosts. Pings have no tuples.
 func TestCoverageOfSeveralTests(t *testing.T) {

@@ -91,7 +91,7 @@ func (f *fabric) tree(root int) []int {
 	for queue := []int{root}; len(queue) > 0; queue = queue[1:] {
 		for i, link := range f.links {
 			to := f.other(link, queue[0])
-			if to != none && to != root && via[to] == none {
+			if to != none && via[to] == none {
 				via[to] = i
 				queue = append(queue, to)
 			}

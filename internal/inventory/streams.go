@@ -80,7 +80,7 @@ func (c *checker) stretch(plans []planned, loads []load) {
 	elastic := func(i int) bool { return plans[i].auto && tests[i].Spacing+SenderTick <= tests[i].Every }
 	for {
 		over := busiest(loads, tests)
-		most := over.heaviest(tests, func(i int) bool { return elastic(i) && over.pairs[i] > 0 })
+		most := over.heaviest(tests, elastic)
 		if over.total(tests) <= PacketBudget || most < 0 {
 			return
 		}
