@@ -7,7 +7,9 @@
 // file, line, what is wrong and what was expected; the first version's
 // probes.json and schedule.json load leniently, as they are; an Inventory that
 // Load returned is consistent (every name resolves, every round fits its
-// interval) and its Version changes if and only if its content does.
+// interval, no source port belongs to two tests, no probe sends more than its
+// budget) and its Version changes if and only if its content does. It also says
+// how surely its tests measure every member of every link.
 package inventory
 
 import (

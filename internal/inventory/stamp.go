@@ -27,7 +27,7 @@ const (
 	// MaxProbeFlows is how many flows one probe has in one test, over all its pairs:
 	// one packet of each in the shortest interval is the packet budget. A result
 	// takes about 33 bytes a flow on the wire and what the reflector heard 7, so
-	// that a batch with all of them stays under a third of what a collector takes.
+	// that all of them are under a third of the batch that a collector takes.
 	MaxProbeFlows = int(MinInterval/time.Second) * PacketBudget
 )
 
