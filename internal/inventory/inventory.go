@@ -7,7 +7,9 @@
 // file, line, what is wrong and what was expected; the first version's
 // probes.json and schedule.json load leniently, as they are; an Inventory that
 // Load returned is consistent (every name resolves, every round fits its
-// interval) and its Version changes if and only if its content does.
+// interval, no source port belongs to two tests, no probe sends more than its
+// budget) and its Version changes if and only if its content does. It also says
+// how surely its tests measure every member of every link.
 package inventory
 
 import (
@@ -49,9 +51,18 @@ type Link struct {
 	Name    string
 	Between [2]string
 	Members int
-	// Hash is what the switches spread traffic over the members by: l4, l3 or l2.
+	// Hash is what the switches spread traffic over the members by: HashL4 where
+	// the file does not say.
 	Hash string
 }
+
+// What switches hash, of a packet's headers, to choose a member of a bundle:
+// addresses and ports, addresses alone, or those of the hardware.
+const (
+	HashL4 = "l4"
+	HashL3 = "l3"
+	HashL2 = "l2"
+)
 
 // Address is where a probe or target is reached in one family (4 or 6). Host is
 // an IP address; in the first version's files it may be a host name.
@@ -179,112 +190,13 @@ func (t Test) RoundTime(pairs int) time.Duration {
 	return t.Spacing + time.Duration(waves)*(time.Duration(t.Count)*t.Spacing+t.Timeout)
 }
 
-// Timetable is when the test runs. The error can only be that of a test that
+// Timetable is when the test runs, or which intervals its results cover. The error can only be that of a test that
 // did not come from an Inventory.
 func (t Test) Timetable() (schedule.Timetable, error) {
 	if t.Cron != "" {
 		return schedule.Cron(t.Cron)
 	}
 	return schedule.Every(t.Every)
-}
-
-// Part is what one probe needs of the inventory.
-type Part struct {
-	Probe     string
-	Inventory string
-	Addresses []Address
-	Interface string
-	// ReflectorPort and Stateless are the probe's own reflector's.
-	ReflectorPort uint16
-	Stateless     bool
-	Peers         []Peer
-	// Tests are those that the probe is a source of, or reflects.
-	Tests []Test
-}
-
-// Peer is another probe or a target as a probe sees it.
-type Peer struct {
-	Name      string
-	Addresses []Address
-	// Answers are the test kinds that may be run to it; nil for all, as a probe.
-	Answers       []string
-	ReflectorPort uint16
-	// Stateful: its reflector is known to keep sequence numbers of its own.
-	Stateful bool
-}
-
-// Pair is one target to measure in one family. ReflectorPort and Stateful are
-// the target's.
-type Pair struct {
-	Target        string
-	Family        uint8
-	From, To      string
-	ReflectorPort uint16
-	Stateful      bool
-}
-
-// PeerNames are the names of all peers.
-func (p Part) PeerNames() []string {
-	names := make([]string, len(p.Peers))
-	for i, peer := range p.Peers {
-		names[i] = peer.Name
-	}
-	return names
-}
-
-// Pairs are what the test measures from this probe: every peer that it means
-// and that answers its kind, in each of its families that both ends have.
-func (p Part) Pairs(t Test) []Pair {
-	if len(t.Sources) > 0 && !slices.Contains(t.Sources, p.Probe) {
-		return nil
-	}
-	var pairs []Pair
-	for _, peer := range p.Peers {
-		if len(t.Targets) > 0 && !slices.Contains(t.Targets, peer.Name) ||
-			peer.Answers != nil && !slices.Contains(peer.Answers, t.Kind) {
-			continue
-		}
-		for _, family := range t.Families {
-			from, here := addressOf(p.Addresses, family)
-			to, there := addressOf(peer.Addresses, family)
-			if here && there {
-				pairs = append(pairs, Pair{Target: peer.Name, Family: family, From: from, To: to, ReflectorPort: peer.ReflectorPort, Stateful: peer.Stateful})
-			}
-		}
-	}
-	return pairs
-}
-
-func addressOf(addresses []Address, family uint8) (host string, ok bool) {
-	for _, a := range addresses {
-		if a.Family == family {
-			return a.Host, true
-		}
-	}
-	return "", false
-}
-
-// Part is what the named probe needs; false where there is no such probe.
-func (inv *Inventory) Part(name string) (Part, bool) {
-	self, ok := inv.Probe(name)
-	if !ok {
-		return Part{}, false
-	}
-	part := Part{Probe: name, Inventory: inv.Version, Addresses: self.Addresses, Interface: self.Interface}
-	for _, probe := range inv.Probes {
-		if probe.Name != name {
-			part.Peers = append(part.Peers, Peer{Name: probe.Name, Addresses: probe.Addresses})
-		}
-	}
-	for _, target := range inv.Targets {
-		part.Peers = append(part.Peers, Peer{Name: target.Name, Addresses: target.Addresses, Answers: target.Answers})
-	}
-	for _, test := range inv.Tests {
-		if len(test.Sources) == 0 || slices.Contains(test.Sources, name) {
-			part.Tests = append(part.Tests, test)
-		}
-	}
-	return part, true
 }
 
 // Probe is the probe of that name.
