@@ -16,7 +16,7 @@ import (
 
 // Tick is how often a Sender works. With the kernel's time at all four points
 // longer ticks cost no accuracy and shorter ones only wake-ups.
-const Tick = 50 * time.Millisecond
+const Tick = inventory.SenderTick
 
 // Settings say for whom and with what a Sender works.
 type Settings struct {
