@@ -17,6 +17,7 @@ import (
 	"ixpqos/internal/deliver"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/ping"
+	"ixpqos/internal/measure/timestamp"
 	"ixpqos/internal/wire"
 )
 
@@ -128,14 +129,13 @@ func checkParent(dir string) error {
 	return nil
 }
 
-// checkClock asks the kernel whether something keeps its clock (adjtimex(2)).
+// checkClock asks the kernel whether something keeps its clock.
 func checkClock() error {
-	var t unix.Timex
-	state, err := unix.Adjtimex(&t)
+	synchronized, _, err := timestamp.Clock()
 	if err != nil {
-		return fmt.Errorf("adjtimex: %w", err)
+		return err
 	}
-	if state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
+	if !synchronized {
 		return errors.New("the kernel says that nothing synchronises the clock: run chrony or another NTP client (in a container: on its host)")
 	}
 	return nil
