@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -94,9 +95,12 @@ func Print(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) err
 	parts := make(chan inventory.Part, 1)
 	parts <- part
 	lines := json.NewEncoder(out)
+	var printing sync.Mutex // engines give their results side by side
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return newEngines(s.Name, board, log).run(ctx, parts, func(_ context.Context, batch ippm.Batch) error {
+			printing.Lock()
+			defer printing.Unlock()
 			return printResults(lines, batch.Results)
 		})
 	})

@@ -265,6 +265,12 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// reflecting is a pair whose target is taken to reflect at the usual port.
+func reflecting(p inventory.Pair) inventory.Pair {
+	p.ReflectorPort = inventory.DefaultReflectorPort
+	return p
+}
+
 func TestOnceChoosesTargets(t *testing.T) {
 	part := testPart("v1")
 	pair := func(target, to string, family uint8) inventory.Pair {
@@ -282,7 +288,7 @@ func TestOnceChoosesTargets(t *testing.T) {
 		"all":            {nil, []inventory.Pair{pair("p2", "127.0.0.2", 4), pair("p3", "127.0.0.3", 4)}, ""},
 		"by name":        {[]string{"p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"by address":     {[]string{"127.0.0.2"}, []inventory.Pair{pair("p2", "127.0.0.2", 4)}, ""},
-		"not configured": {[]string{"127.0.0.9", "::1"}, []inventory.Pair{pair("127.0.0.9", "127.0.0.9", 4), pair("::1", "::1", 6)}, ""},
+		"not configured": {[]string{"127.0.0.9", "::1"}, []inventory.Pair{reflecting(pair("127.0.0.9", "127.0.0.9", 4)), reflecting(pair("::1", "::1", 6))}, ""},
 		"one of two":     {[]string{"p 9", "p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"no such thing":  {[]string{"p 9"}, nil, `target "p 9" is neither a name of the configuration nor an address`},
 	} {
