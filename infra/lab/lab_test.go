@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ixpqos/infra/lab/netns"
 )
 
 // role is the environment variable that makes the test binary a tool of its own
@@ -115,7 +117,7 @@ func listen(t *testing.T, h *Host, address string) {
 
 func answers(t *testing.T, h *Host, address string, count, expected int) int {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	ctx, cancel := context.WithTimeout(t.Context(), netns.Bound)
 	defer cancel()
 	out, err := tool(ctx, h, "ask", address, strconv.Itoa(count), strconv.Itoa(expected)).Output()
 	if err != nil {
@@ -199,7 +201,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if left := namespaces(t, prefix); len(left) > 0 {
 		t.Errorf("namespaces are left: %v", left)
 	}
-	if !await(func() bool { return syscall.Kill(process, 0) == syscall.ESRCH }) {
+	if !netns.Await(func() bool { return syscall.Kill(process, 0) == syscall.ESRCH }) {
 		t.Errorf("process %d is left", process)
 	}
 }
@@ -222,7 +224,7 @@ func TestKilledTestIsSweptUp(t *testing.T) {
 func brokenTest(t *testing.T, end string) (prefix string, process int) {
 	t.Helper()
 	New(t) // the need is asked for here, where it can skip
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	ctx, cancel := context.WithTimeout(t.Context(), netns.Bound)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestBroken$")
 	cmd.Env = append(os.Environ(), "IXPQOS_LAB_BROKEN="+end)
@@ -256,7 +258,7 @@ func TestBroken(t *testing.T) {
 	if _, err := fmt.Fscan(out, &process); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println(l.prefix, process)
+	fmt.Println(l.network.Namespace(""), process)
 	if end == "kill" {
 		if err := syscall.Kill(process, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -271,28 +273,9 @@ func TestBroken(t *testing.T) {
 
 func namespaces(t *testing.T, prefix string) []string {
 	t.Helper()
-	var found []string
-	for line := range strings.Lines(string(run(t, "", "ip", "netns", "list"))) {
-		if strings.HasPrefix(line, prefix) {
-			found = append(found, strings.TrimSpace(line))
-		}
+	left, err := netns.Open(prefix)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found
-}
-
-func TestParseCounter(t *testing.T) {
-	for _, tc := range []struct {
-		out  string
-		want uint64
-		err  string
-	}{
-		{`{"nftables":[{"metainfo":{"version":"1"}},{"counter":{"family":"inet","name":"c","table":"t","handle":1,"packets":7,"bytes":700}}]}`, 7, ""},
-		{`{"nftables":[{"metainfo":{"version":"1"}}]}`, 0, "nft lists none"},
-		{`no such thing`, 0, "invalid character"},
-	} {
-		got, err := parseCounter([]byte(tc.out))
-		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
-			t.Errorf("%s: %d, %v; want %d, %q", tc.out, got, err, tc.want, tc.err)
-		}
-	}
+	return left.Names()
 }
