@@ -92,6 +92,12 @@ func (n *Network) IP(name string, lines ...string) error {
 	return err
 }
 
+// Here runs ip commands in the namespace of this process.
+func Here(lines ...string) error {
+	_, err := run(strings.Join(lines, "\n")+"\n", "ip", "-batch", "-")
+	return err
+}
+
 // Run runs a command in a namespace to its end, and returns its output.
 func (n *Network) Run(name, stdin string, args ...string) ([]byte, error) {
 	return run(stdin, "ip", slices.Concat([]string{"netns", "exec", n.prefix + name}, args)...)
