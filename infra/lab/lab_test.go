@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 		err = echo(os.Args[1])
 	case "ask":
 		err = ask(os.Args[1], os.Args[2], os.Args[3])
+	case "send":
+		err = send(os.Args[1], os.Args[2], os.Args[3])
+	case "collect":
+		err = collect()
 	default:
 		os.Exit(m.Run())
 	}
@@ -177,6 +181,33 @@ func TestSysctl(t *testing.T) {
 	out, err := h.Command(t.Context(), "cat", "/proc/sys/net/ipv4/ping_group_range").Output()
 	if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != "0 100" {
 		t.Errorf("ping_group_range %q, %v", got, err)
+	}
+}
+
+// TestCommandsRunOn: a command ends with the thread that started it, so no
+// thread may end while the lab does other things.
+func TestCommandsRunOn(t *testing.T) {
+	l := New(t)
+	h := l.Host("h", "198.18.0.1/24")
+	var running []*exec.Cmd
+	for range 8 {
+		cmd := h.Command(t.Context(), "cat")
+		if _, err := cmd.StdinPipe(); err != nil { // it ends when this is closed
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running = append(running, cmd)
+		for range 4 {
+			h.Sysctl(t, "net.ipv4.ip_forward", "1")
+		}
+	}
+	for _, cmd := range running {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if _ = cmd.Wait(); cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+			t.Errorf("a command had ended before: %v", cmd.ProcessState)
+		}
 	}
 }
 

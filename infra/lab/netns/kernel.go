@@ -84,28 +84,36 @@ func (n *Network) Sysctl(name, key, value string) error {
 // opened there stay there.
 func (n *Network) Inside(name string, call func() error) error {
 	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with this goroutine
-		err := enter(n.Namespace(name))
-		if err == nil {
-			err = call()
-		}
-		done <- err
-	}()
+	go func() { done <- inside(n.Namespace(name), call) }()
 	return <-done
 }
 
-// enter moves this thread into a namespace, where ip keeps it (ip-netns(8)).
-func enter(namespace string) error {
-	file, err := os.Open("/run/netns/" + namespace)
+// inside moves this goroutine's thread into a namespace and back. The thread
+// must not end, as a locked one does with its goroutine: the kernel then kills
+// the commands that it started (PR_SET_PDEATHSIG(2const)). Only one that cannot
+// come back is given up.
+func inside(namespace string, call func() error) error {
+	there, err := os.Open("/run/netns/" + namespace) // ip-netns(8)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	if err := unix.Setns(int(file.Fd()), unix.CLONE_NEWNET); err != nil {
+	defer there.Close()
+	runtime.LockOSThread()
+	here, err := os.Open("/proc/thread-self/ns/net")
+	if err == nil {
+		defer here.Close()
+		err = unix.Setns(int(there.Fd()), unix.CLONE_NEWNET)
+	}
+	if err != nil {
+		runtime.UnlockOSThread()
 		return fmt.Errorf("enter the namespace %s: %w", namespace, err)
 	}
-	return nil
+	err = call()
+	if back := unix.Setns(int(here.Fd()), unix.CLONE_NEWNET); back != nil {
+		return errors.Join(err, fmt.Errorf("come back from the namespace %s: %w", namespace, back))
+	}
+	runtime.UnlockOSThread()
+	return err
 }
 
 // AwaitLink waits for the operational state of a device, which follows the
