@@ -18,9 +18,9 @@ tests:
   - {name: fabric, kind: stamp, flows: 16, spacing: 250ms, size: 128, interval: 10s}
 `
 
-// describe writes the inventory of the exchange into a folder, with new keys,
-// and the key of each probe beside it.
-func describe(x *exchange.Exchange, folder string) (inventory string, err error) {
+// describe writes the inventory of the exchange, with new keys, and the key of
+// each probe beside it.
+func describe(x *exchange.Exchange) (inventory string, err error) {
 	var text strings.Builder
 	text.WriteString("exchange: Lab-IX\n\nsites:\n")
 	for _, s := range x.Sites {
@@ -35,7 +35,7 @@ func describe(x *exchange.Exchange, folder string) (inventory string, err error)
 		key, hash := access.NewKey()
 		fmt.Fprintf(&text, "  - {name: %s, site: %s, switch: %s, addresses: [%s, \"%s\"], key_sha256: [%x]}\n",
 			p.Name, p.Site, p.Switch, p.IPv4, p.IPv6, hash)
-		if err := os.WriteFile(keyFile(folder, p.Name), []byte(key+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(keyFile(p.Name), []byte(key+"\n"), 0o600); err != nil {
 			return "", err
 		}
 	}
@@ -44,4 +44,4 @@ func describe(x *exchange.Exchange, folder string) (inventory string, err error)
 	return inventory, os.WriteFile(inventory, []byte(text.String()), 0o600)
 }
 
-func keyFile(folder, probe string) string { return filepath.Join(folder, probe+".key") }
+func keyFile(probe string) string { return filepath.Join(folder, probe+".key") }

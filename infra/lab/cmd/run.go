@@ -14,6 +14,9 @@ import (
 	"ixpqos/infra/lab/netns"
 )
 
+// folder has the lab's inventory, keys, logs and data.
+const folder = "/run/ixplab"
+
 type runCommand struct {
 	Bin string `default:"bin" help:"Folder of ixpqos-server and ixpqos-probe (${default})."`
 }
@@ -31,17 +34,16 @@ func (c runCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer release()
-	folder, err := os.MkdirTemp("", prefix)
-	if err != nil {
+	defer os.RemoveAll(folder)
+	if err := os.Mkdir(folder, 0o700); err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
 	x, err := exchange.New(prefix, exchange.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
-	return play(ctx, x, bin, folder)
+	return play(ctx, x, bin)
 }
 
 // claim sees to it that there is one lab at a time, by a socket whose name ends
@@ -54,7 +56,7 @@ func claim(ctx context.Context) (release func(), err error) {
 	disconnect()
 	left, err := netns.Open(prefix)
 	if err == nil {
-		err = left.Close()
+		err = errors.Join(left.Close(), os.RemoveAll(folder))
 	}
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -63,12 +65,12 @@ func claim(ctx context.Context) (release func(), err error) {
 }
 
 // play runs IXPQos on the exchange until ctx ends or one of its programs does.
-func play(ctx context.Context, x *exchange.Exchange, bin, folder string) error {
+func play(ctx context.Context, x *exchange.Exchange, bin string) error {
 	defer disconnect()
 	if err := manage(x); err != nil {
 		return err
 	}
-	inventory, err := describe(x, folder)
+	inventory, err := describe(x)
 	if err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func play(ctx context.Context, x *exchange.Exchange, bin, folder string) error {
 	if err := ready(ctx, url+"/readyz"); err == nil {
 		for _, p := range x.Probes {
 			start(p.Name, "ixpqos-probe", "run", "--name", p.Name, "--server", url,
-				"--key-file", keyFile(folder, p.Name), "--state", filepath.Join(folder, p.Name))
+				"--key-file", keyFile(p.Name), "--state", filepath.Join(folder, p.Name))
 		}
 		fmt.Printf(welcome, url, folder)
 	} else if ctx.Err() == nil {
