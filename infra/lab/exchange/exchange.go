@@ -131,7 +131,7 @@ func Open(prefix string) (*Exchange, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := x.countMembers()
+	members, err := x.countMembers()
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ func Open(prefix string) (*Exchange, error) {
 			probes++
 		}
 	}
-	return plan(network, Options{ProbesPerSite: probes / len(x.Sites), Members: found})
+	return plan(network, Options{ProbesPerSite: probes / len(x.Sites), Members: members})
 }
 
 // Close ends what runs in the exchange and removes it.

@@ -36,6 +36,10 @@ const mostHeld = 1 << 14
 // the sender has not cut into segments yet.
 const mostFrame = 1<<16 + 1<<8
 
+// coarse is how much later than asked a timer of Go may fire: it waits in whole
+// milliseconds (epoll_wait(2)). The rest is slept by the kernel's clock.
+const coarse = 2 * time.Millisecond
+
 // frame is one with its virtio header, and when it is due.
 type frame struct {
 	bytes []byte
@@ -146,11 +150,15 @@ func (h *holder) release(ctx context.Context, line <-chan frame) {
 		case <-ctx.Done():
 			return
 		case f := <-line:
-			timer.Reset(time.Until(f.due))
+			timer.Reset(time.Until(f.due) - coarse)
 			select {
 			case <-ctx.Done():
 				return
 			case <-timer.C:
+			}
+			if rest := time.Until(f.due); rest > 0 {
+				precise := unix.NsecToTimespec(rest.Nanoseconds())
+				_ = unix.Nanosleep(&precise, nil) // a signal may end it early
 			}
 			h.send(f)
 		}
