@@ -24,8 +24,9 @@ import (
 // Root asks for the rights of root.
 func Root(t testing.TB) { t.Helper(); demand(t, table, "root") }
 
-// Netns asks for what package lab is made of: root, the commands ip and nft,
-// and a kernel that gives namespaces, veth pairs, bridges and nftables.
+// Netns asks for what package lab is made of: root, the commands ip, bridge and
+// nft, and a kernel that gives namespaces, veth pairs, bridges and nftables with
+// its netdev family.
 func Netns(t testing.TB) { t.Helper(); demand(t, table, "netns") }
 
 // ICMP asks for a socket that can send echo requests, datagram or raw.
