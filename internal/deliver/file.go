@@ -66,7 +66,7 @@ func readBatch(content []byte) ([]byte, error) {
 		return nil, err
 	}
 	// Results that the server would reject do not spoil a file: it names them one by one.
-	if _, _, _, err := wire.DecodeBatch(body, math.MaxInt); err != nil {
+	if _, err := wire.DecodeBatch(body, math.MaxInt); err != nil {
 		return nil, err
 	}
 	return body, nil

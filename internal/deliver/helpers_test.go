@@ -45,6 +45,16 @@ func batch(n int, groups ...group) ippm.Batch {
 	return b
 }
 
+// heard is what the batch's probe heard of each group.
+func heard(b ippm.Batch, groups ...group) (all []ippm.Heard) {
+	for _, g := range groups {
+		h := ippm.Heard{Length: 10 * time.Second, Flows: []ippm.HeardFlow{{Port: 61000, Heard: 10, Answered: 10}}}
+		h.ID = ippm.ID{Series: ippm.Series{Source: "p2", Target: "p1", Test: g.test, Family: g.family, DSCP: g.dscp}, Start: b.Start}
+		all = append(all, h)
+	}
+	return all
+}
+
 func groups(n int) []group {
 	out := make([]group, n)
 	for i := range out {
@@ -128,11 +138,11 @@ func wantStats(t *testing.T, s *Spool, waiting, setAside, dropped int) {
 
 func decode(t *testing.T, body []byte) ippm.Batch {
 	t.Helper()
-	b, _, rejected, err := wire.DecodeBatch(body, math.MaxInt)
-	if err != nil || len(rejected) > 0 {
-		t.Fatal(err, rejected)
+	posted, err := wire.DecodeBatch(body, math.MaxInt)
+	if err != nil || len(posted.ResultsSorted.Rejected)+len(posted.HeardSorted.Rejected) > 0 {
+		t.Fatal(err, posted)
 	}
-	return b
+	return posted.Batch
 }
 
 // takeAll empties the spool without a server and gives the batches' numbers.
@@ -221,7 +231,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	b, _, rejected, err := wire.DecodeBatch(body, a.maxResults)
+	posted, err := wire.DecodeBatch(body, a.maxResults)
+	b := posted.Batch
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
@@ -237,7 +248,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.onBatch != nil {
 		a.onBatch(number(b))
 	}
-	writeAnswer(w, wire.Answer{Stored: len(b.Results), Rejected: rejected})
+	writeAnswer(w, wire.Answer{Stored: len(b.Results), Rejected: posted.ResultsSorted.Rejected})
 }
 
 func writeAnswer(w http.ResponseWriter, a wire.Answer) {
