@@ -165,6 +165,16 @@ func takeAll(t *testing.T, s *Spool) (numbers []int) {
 
 func number(b ippm.Batch) int { return int(b.Start.Sub(epoch) / (10 * time.Second)) }
 
+// flowing is a batch of about 20 kB, nearly all of it what flows saw.
+func flowing(n int) ippm.Batch {
+	b := batch(n)
+	for port := range uint16(2000) {
+		b.Results[0].Flows = append(b.Results[0].Flows, ippm.Flow{Port: 61000 + port, Counts: ippm.Counts{Sent: 10, Unplaced: 10}, LossyUnplaced: 1023})
+	}
+	b.Heard = heard(b, group{"ping", 4, 0})
+	return b
+}
+
 func upTo(from, to int) (numbers []int) {
 	for n := from; n < to; n++ {
 		numbers = append(numbers, n)

@@ -134,6 +134,45 @@ func TestLeftoversOfACrash(t *testing.T) {
 	log.want(t, 1, "left alone")
 }
 
+func TestMaxBytesDropsFlowsFirst(t *testing.T) {
+	var log logged
+	s := openSpool(t, t.TempDir(), SpoolOptions{MaxBytes: 100_000, Log: log.logger()})
+	const many = 20
+	for n := range many {
+		mustAppend(t, s, flowing(n))
+	}
+	wantStats(t, s, many, 0, 0)
+	if got := s.Stats().Bytes; got > 100_000 {
+		t.Errorf("%d bytes wait", got)
+	}
+	if lines := log.lines("what flows saw in the oldest batches is dropped"); len(lines) == 0 {
+		t.Error("the log does not say so")
+	}
+	checkThinned(t, s, many)
+}
+
+// TestThinnedWhileItIsRead: a reader may find no file while one is written anew.
+func TestThinnedWhileItIsRead(t *testing.T) {
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	mustAppend(t, s, flowing(0))
+	e, _ := s.Oldest()
+	s.miss(e)
+	wantStats(t, s, 1, 0, 0)
+}
+
+// TestThinningWhatWasDelivered does not bring it back.
+func TestThinningWhatWasDelivered(t *testing.T) {
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	mustAppend(t, s, flowing(0))
+	e, _ := s.Oldest()
+	if err := s.Remove(e); err != nil {
+		t.Fatal(err)
+	}
+	if s.replace(e, []byte("x")) || len(files(t, s.dir)) > 0 {
+		t.Errorf("the folder holds %v", files(t, s.dir))
+	}
+}
+
 func TestMaxBytes(t *testing.T) {
 	var log logged
 	s := openSpool(t, t.TempDir(), SpoolOptions{MaxBytes: 100_000, Log: log.logger()})
