@@ -299,9 +299,9 @@ func (m *member) spooled(test string) ([]ippm.Result, error) {
 			return nil, err
 		}
 		_, body, _ := strings.Cut(string(content), "\n")
-		batch, _, rejected, err := wire.DecodeBatch([]byte(body), 1<<20)
-		if err != nil || len(rejected) > 0 {
-			return nil, fmt.Errorf("%s: %v, %v", file, err, rejected)
+		batch, err := wire.DecodeBatch([]byte(body), 1<<20)
+		if err != nil || len(batch.ResultsSorted.Rejected) > 0 {
+			return nil, fmt.Errorf("%s: %v, %v", file, err, batch.ResultsSorted)
 		}
 		for _, r := range batch.Results {
 			if r.Test == test {

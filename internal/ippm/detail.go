@@ -1,6 +1,10 @@
 package ippm
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 // Detail is what a test sees besides whose packets carry the timestamps and
 // sequence numbers of both ends (kind stamp).
@@ -35,6 +39,16 @@ func (o OneWay) merged(p OneWay) OneWay {
 	return OneWay{Moments: o.Moments.Merged(p.Moments), Error: max(o.Error, p.Error)}
 }
 
+func (o OneWay) check(what string) error {
+	if err := o.Moments.check(what); err != nil || o.N == 0 {
+		return err
+	}
+	if math.IsNaN(o.Error) || math.IsInf(o.Error, 0) || o.Error < 0 {
+		return fmt.Errorf("%s has an error of %g", what, o.Error)
+	}
+	return nil
+}
+
 // merged is the detail of both; nil where neither has one.
 func (d *Detail) merged(o *Detail) *Detail {
 	if d == nil {
@@ -49,22 +63,22 @@ func (d *Detail) merged(o *Detail) *Detail {
 	}
 	sum.IPDVForward, sum.IPDVBackward = d.IPDVForward.Merged(o.IPDVForward), d.IPDVBackward.Merged(o.IPDVBackward)
 	sum.OneWayForward, sum.OneWayBackward = d.OneWayForward.merged(o.OneWayForward), d.OneWayBackward.merged(o.OneWayBackward)
-	sum.RemarkedForward += o.RemarkedForward
-	sum.RemarkedBackward += o.RemarkedBackward
-	sum.LowTTL += o.LowTTL
-	sum.KernelT1 += o.KernelT1
-	sum.KernelT2 += o.KernelT2
-	sum.KernelT3 += o.KernelT3
-	sum.KernelT4 += o.KernelT4
+	for i, n := range sum.counts() {
+		*n += *o.counts()[i]
+	}
 	return &sum
+}
+
+func (d *Detail) counts() [7]*int {
+	return [...]*int{&d.RemarkedForward, &d.RemarkedBackward, &d.LowTTL, &d.KernelT1, &d.KernelT2, &d.KernelT3, &d.KernelT4}
 }
 
 func (d *Detail) check() error {
 	if d == nil {
 		return nil
 	}
-	for _, n := range []int{d.RemarkedForward, d.RemarkedBackward, d.LowTTL, d.KernelT1, d.KernelT2, d.KernelT3, d.KernelT4} {
-		if n < 0 || n > maxCount {
+	for _, n := range d.counts() {
+		if *n < 0 || *n > maxCount {
 			return errors.New("a count of remarked packets, low TTLs or kernel timestamps is out of range")
 		}
 	}

@@ -91,13 +91,17 @@ func (h Heard) Check() error {
 	if err := checkLength(h.Length); err != nil {
 		return err
 	}
-	if len(h.Flows) > MaxFlows {
-		return fmt.Errorf("%d flows; at most %d", len(h.Flows), MaxFlows)
+	return checkHeardFlows(h.Flows)
+}
+
+func checkHeardFlows(flows []HeardFlow) error {
+	if len(flows) > MaxFlows {
+		return fmt.Errorf("%d flows; at most %d", len(flows), MaxFlows)
 	}
-	for i, f := range h.Flows {
+	for i, f := range flows {
 		switch {
-		case i > 0 && f.Port <= h.Flows[i-1].Port:
-			return fmt.Errorf("flow %d follows flow %d: they are in order, each once", f.Port, h.Flows[i-1].Port)
+		case i > 0 && f.Port <= flows[i-1].Port:
+			return fmt.Errorf("flow %d follows flow %d: they are in order, each once", f.Port, flows[i-1].Port)
 		case f.Heard < 0 || f.Heard > maxCount || f.Answered < 0 || f.Answered > f.Heard:
 			return fmt.Errorf("flow %d: answered %d of %d heard", f.Port, f.Answered, f.Heard)
 		}

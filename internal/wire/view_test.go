@@ -14,6 +14,8 @@ func TestWhatReadersGet(t *testing.T) {
 	lost := result(t, "p2", 10)
 	unsent := result(t, "p2", 0)
 	unsent.Refused = 10
+	unserved := result(t, "p2", 0)
+	unserved.Unserved = 3
 	series := lost.Series
 	at := lost.End().Add(1500 * time.Millisecond)
 	for _, c := range []struct {
@@ -31,6 +33,32 @@ func TestWhatReadersGet(t *testing.T) {
 			`{"source":"p1","target":"p2","test":"ping","kind":"icmp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,` +
 				`"sent":4,"received":3,"lost_unplaced":1,"rtt_count":3,"rtt_min_us":100,"rtt_mean_us":200,"rtt_max_us":300,"rtt_stddev_us":81.64965809277261,` +
 				`"rtt_sketch":"` + sketch(t, 100, 300, 200) + `","lost":1,"loss_ratio":0.25,"rtt_p50_us":198.368,"rtt_p95_us":300,"rtt_p99_us":300,"stored_at":"2026-03-01T12:00:00Z"}`},
+		{"flows, shown", wire.Shown(withFlows(t), time.Time{}),
+			`{"source":"p1","target":"p6","test":"ping","kind":"stamp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":10,` +
+				`"sent":3,"received":2,"lost_unplaced":1,"rtt_count":2,"rtt_min_us":100,"rtt_mean_us":150,"rtt_max_us":200,"rtt_stddev_us":50,` +
+				`"rtt_sketch":"` + sketch(t, 100, 200) + `","lost":1,"loss_ratio":0.3333333333333333,"rtt_p50_us":100.495,"rtt_p95_us":198.368,"rtt_p99_us":198.368,` +
+				`"ipdv_forward_count":1,"ipdv_forward_mean_us":100,"ipdv_forward_max_us":100,"ipdv_forward_stddev_us":0,` +
+				`"ipdv_backward_count":0,"ipdv_backward_mean_us":null,"ipdv_backward_max_us":null,"ipdv_backward_stddev_us":null,` +
+				`"one_way_forward_min_us":null,"one_way_forward_mean_us":null,"one_way_forward_max_us":null,` +
+				`"one_way_backward_min_us":50,"one_way_backward_mean_us":60,"one_way_backward_max_us":70,"one_way_error_us":12.5,` +
+				`"remarked_forward":1,"remarked_backward":0,"low_ttl":2,"kernel_t1":2,"kernel_t2":0,"kernel_t3":0,"kernel_t4":1}`},
+		{"nothing reached a reflector, shown", wire.Shown(unserved, time.Time{}),
+			`{"source":"p1","target":"p2","test":"ping","kind":"icmp","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,` +
+				`"sent":0,"received":0,"unserved":3,"lost":0,"loss_ratio":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_p99_us":null}`},
+		{"flows", wire.FlowsOf(withFlows(t), true),
+			`{"test":"ping","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":10,"placed":true,` +
+				`"sent":3,"received":2,"late":0,"lost":1,"loss_ratio":0.3333333333333333,"lost_forward":0,"lost_backward":0,"lost_unplaced":1,` +
+				`"refused":0,"unserved":0,"duplicates":0,"reordered":0,"flows":[` +
+				`{"port":61000,"sent":2,"received":2,"late":0,"lost":0,"loss_ratio":0,"lost_forward":0,"lost_backward":0,"lost_unplaced":0,` +
+				`"refused":0,"unserved":0,"duplicates":0,"reordered":0,"lossy_seconds_forward":[],"lossy_seconds_backward":[],"lossy_seconds_unplaced":[],` +
+				`"rtt_median_us":150.125,"rtt_max_us":200,"one_way_forward_us":-3500000000,"one_way_backward_us":3500000000},` +
+				`{"port":61001,"sent":1,"received":0,"late":0,"lost":1,"loss_ratio":1,"lost_forward":0,"lost_backward":0,"lost_unplaced":1,` +
+				`"refused":0,"unserved":0,"duplicates":0,"reordered":0,"lossy_seconds_forward":[],"lossy_seconds_backward":[],"lossy_seconds_unplaced":[0,9],` +
+				`"rtt_median_us":null,"rtt_max_us":null,"one_way_forward_us":null,"one_way_backward_us":null}]}`},
+		{"no flows", wire.FlowsOf(unserved, false),
+			`{"test":"ping","family":4,"dscp":0,"start":"2026-03-01T12:00:00Z","length_s":300,"placed":false,` +
+				`"sent":0,"received":0,"late":0,"lost":0,"loss_ratio":null,"lost_forward":0,"lost_backward":0,"lost_unplaced":0,` +
+				`"refused":0,"unserved":3,"duplicates":0,"reordered":0,"flows":[]}`},
 		{"a cell without a result", wire.NewCell(series, wire.StateNone),
 			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"none","start":null,"length_s":null,"age_s":null,` +
 				`"sent":null,"received":null,"late":null,"lost":null,"loss_ratio":null,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
