@@ -180,16 +180,25 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// TestAPortThatIsNotPermitted takes the capability from its thread, which ends
-// with it.
+// TestAPortThatIsNotPermitted takes the capability from its thread for a moment.
 func TestAPortThatIsNotPermitted(t *testing.T) {
 	h := newHosts(t)
 	h.near.Enter(t, func() error {
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var none [2]unix.CapUserData
-		if err := unix.Capset(&header, &none[0]); err != nil {
+		var had [2]unix.CapUserData
+		if err := unix.Capget(&header, &had[0]); err != nil {
 			return err
 		}
+		less := had
+		less[0].Effective &^= 1 << unix.CAP_NET_BIND_SERVICE
+		if err := unix.Capset(&header, &less[0]); err != nil {
+			return err
+		}
+		defer func() {
+			if err := unix.Capset(&header, &had[0]); err != nil {
+				t.Error(err)
+			}
+		}()
 		o := options(near4)
 		o.Local = netip.AddrPortFrom(o.Local.Addr(), 862)
 		_, err := timestamp.Open(o)
