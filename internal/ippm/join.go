@@ -18,7 +18,7 @@ func Join(r Result, h Heard) Result {
 	r.Counts = Counts{}
 	for i := range r.Flows {
 		r.Flows[i].place(heard[r.Flows[i].Port])
-		r.Counts = r.Counts.plus(r.Flows[i].Counts)
+		r.Counts = r.Counts.Plus(r.Flows[i].Counts)
 	}
 	return r
 }

@@ -10,7 +10,7 @@ func flowResult(flows ...Flow) Result {
 	r := result(Counts{}, Delay{})
 	r.Kind, r.Flows = "stamp", flows
 	for _, f := range flows {
-		r.Counts = r.Counts.plus(f.Counts)
+		r.Counts = r.Counts.Plus(f.Counts)
 	}
 	return r
 }

@@ -87,7 +87,8 @@ func (c Counts) LossRatio() (ratio float64, ok bool) {
 	return float64(c.Lost()) / float64(c.Sent), true
 }
 
-func (c Counts) plus(o Counts) Counts {
+// Plus sums two counts.
+func (c Counts) Plus(o Counts) Counts {
 	return Counts{
 		Sent:       c.Sent + o.Sent,
 		Received:   c.Received + o.Received,
@@ -197,7 +198,7 @@ func Merge(results ...Result) (Result, error) {
 		if r.End().After(end) {
 			end = r.End()
 		}
-		sum.Counts = sum.Counts.plus(r.Counts)
+		sum.Counts = sum.Counts.Plus(r.Counts)
 		sum.RTT = sum.RTT.Merged(r.RTT)
 		sum.Detail = sum.Detail.merged(r.Detail)
 	}
