@@ -170,6 +170,9 @@ func flowing(n int) ippm.Batch {
 	b := batch(n)
 	for port := range uint16(2000) {
 		b.Results[0].Flows = append(b.Results[0].Flows, ippm.Flow{Port: 61000 + port, Counts: ippm.Counts{Sent: 10, Unplaced: 10}, LossyUnplaced: 1023})
+		if port > 0 {
+			b.Results[0].Counts = b.Results[0].Counts.Plus(ippm.Counts{Sent: 10, Unplaced: 10})
+		}
 	}
 	b.Heard = heard(b, group{"ping", 4, 0})
 	return b

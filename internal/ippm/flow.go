@@ -50,6 +50,24 @@ func checkFlows(flows []Flow) error {
 	return nil
 }
 
+// checkSum holds a result's flows against its counts.
+func (r Result) checkSum() error {
+	if len(r.Flows) == 0 {
+		return nil
+	}
+	if sum := sumOf(r.Flows); sum != r.Counts {
+		return fmt.Errorf("the flows' counts make %+v, not the result's %+v", sum, r.Counts)
+	}
+	return nil
+}
+
+func sumOf(flows []Flow) (sum Counts) {
+	for _, f := range flows {
+		sum = sum.Plus(f.Counts)
+	}
+	return sum
+}
+
 func (f Flow) check() error {
 	if f.Samples < 0 || f.Samples > f.Received {
 		return fmt.Errorf("%d round-trip times for %d received packets", f.Samples, f.Received)

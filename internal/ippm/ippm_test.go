@@ -211,6 +211,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"3 samples but a sketch of 0":                         func(r *Result) { r.RTT.Sketch = Sketch{} },
 		"rtt has a negative number of samples":                func(r *Result) { r.RTT.N = -3 },
 		"first_rtt_us is -1s":                                 func(r *Result) { r.First = &negative },
+		"the flows' counts make {Sent:1":                      func(r *Result) { r.Flows = []Flow{{Port: 61000, Counts: Counts{Sent: 1, Received: 1}}} },
 	} {
 		r := good()
 		breakIt(&r)

@@ -15,11 +15,10 @@ func Join(r Result, h Heard) Result {
 		heard[f.Port] = f
 	}
 	r.Flows = slices.Clone(r.Flows)
-	r.Counts = Counts{}
 	for i := range r.Flows {
 		r.Flows[i].place(heard[r.Flows[i].Port])
-		r.Counts = r.Counts.Plus(r.Flows[i].Counts)
 	}
+	r.Counts = sumOf(r.Flows)
 	return r
 }
 

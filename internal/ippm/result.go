@@ -171,7 +171,7 @@ func (r Result) Check() error {
 	case r.First != nil && *r.First < 0:
 		return fmt.Errorf("first_rtt_us is %v; it cannot be negative", *r.First)
 	}
-	return errors.Join(r.Counts.check(), r.RTT.check("rtt"), r.Detail.check(), checkFlows(r.Flows))
+	return errors.Join(r.Counts.check(), r.RTT.check("rtt"), r.Detail.check(), checkFlows(r.Flows), r.checkSum())
 }
 
 // Merge makes one result of results of one series whose intervals follow each

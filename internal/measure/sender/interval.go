@@ -83,6 +83,8 @@ func (t *test) settle(m Moment, emit func(Interval)) {
 	}
 	if i.whole {
 		emit(Interval{Test: t.Name, Start: time.Unix(0, i.start).UTC(), Length: t.Every, Results: t.results, Lateness: t.lateness})
+	} else if i.number > 1 { // a test begins within its first one
+		t.missed()
 	}
 	t.tellTrouble()
 	t.closed, t.settled, t.results = t.closed[1:], 0, nil

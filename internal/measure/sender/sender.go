@@ -35,6 +35,9 @@ type Settings struct {
 	// Trouble is told, by subject, what is wrong with a test, and an empty
 	// sentence once it is over.
 	Trouble func(subject, sentence string)
+	// Missed, where it is set, is told of every interval that is not given: a clock
+	// stepped in it, or it began while the process stood still.
+	Missed func()
 }
 
 // Interval is what a test measured in one interval. Results is empty where the
@@ -107,6 +110,9 @@ func (s *Sender) running(plan inventory.Test, part inventory.Part) *test {
 	}
 	t := newTest(plan, part, s.phase)
 	t.random, t.origin = s.settings.Random, s.settings.Origin
+	if t.missed = s.settings.Missed; t.missed == nil {
+		t.missed = func() {}
+	}
 	t.tell = func(sentence string) { s.settings.Trouble(subject(plan.Name), sentence) }
 	return t
 }

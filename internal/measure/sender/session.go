@@ -148,7 +148,8 @@ func (s *session) take(rec *record, reply *stamp.Reply, in *timestamp.Incoming, 
 		if int64(m.Since)-rec.sentSince > int64(inventory.LossThreshold+Tick) {
 			rec.flags |= late
 		}
-	case rec.t4-rec.t1 > int64(inventory.LossThreshold):
+	// How long the reflector's host kept the packet is not the network's doing.
+	case rec.rtt() > int64(inventory.LossThreshold):
 		rec.flags |= late
 	}
 	if rec.seq != s.highest && s.highest-rec.seq < uint32(len(s.records)) {

@@ -18,6 +18,7 @@ type test struct {
 	source, netif string
 	addresses     []inventory.Address
 	tell          func(sentence string)
+	missed        func()
 	random        func() uint16
 	origin        int64
 
