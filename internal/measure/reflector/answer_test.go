@@ -32,7 +32,9 @@ func TestASessionHasItsOwnNumbers(t *testing.T) {
 
 func TestStateless(t *testing.T) {
 	everywhere(t, func(t *testing.T, w *world) {
+		w.mu.Lock()
 		w.stateless = true
+		w.mu.Unlock()
 		e := w.end(t, w.sender, 1001)
 		for _, sequence := range []uint32{10, 12, 11} {
 			r := e.ask(t, packet(sequence, 1))
