@@ -132,9 +132,11 @@ func (d Delay) check(what string) error {
 // DelayText is a delay in microseconds as a person reads it.
 func DelayText(us float64) string {
 	switch {
-	case us < 1000:
+	case us < 9.95:
+		return fmt.Sprintf("%.1f µs", us)
+	case us < 999.5:
 		return fmt.Sprintf("%.0f µs", us)
-	case us < 100_000:
+	case us < 99_995:
 		return fmt.Sprintf("%.2f ms", us/1000)
 	}
 	return fmt.Sprintf("%.0f ms", us/1000)

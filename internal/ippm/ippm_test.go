@@ -302,3 +302,12 @@ func FuzzDecodeSketch(f *testing.F) {
 		}
 	})
 }
+
+func TestDelaysAreReadable(t *testing.T) {
+	for us, want := range map[float64]string{0.46: "0.5 µs", 9.94: "9.9 µs", 9.96: "10 µs", 128.2: "128 µs", 999.6: "1.00 ms",
+		12_345: "12.35 ms", 99_996: "100 ms", 2_000_000: "2000 ms"} {
+		if got := DelayText(us); got != want {
+			t.Errorf("%v µs reads %q; want %q", us, got, want)
+		}
+	}
+}
