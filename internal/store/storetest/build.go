@@ -87,9 +87,16 @@ func NewFlows(n int) (flows []ippm.Flow) {
 	return flows
 }
 
-// WithFlows is a result with so many of NewFlows.
-func WithFlows(r ippm.Result, n int) ippm.Result {
-	r.Flows = NewFlows(n)
+// WithFlows is a result with so many of NewFlows, whose counts are its own.
+func WithFlows(r ippm.Result, n int) ippm.Result { return withFlows(r, NewFlows(n)) }
+
+func withFlows(r ippm.Result, flows []ippm.Flow) ippm.Result {
+	if r.Flows = flows; len(flows) > 0 {
+		r.Counts = ippm.Counts{}
+	}
+	for _, f := range flows {
+		r.Counts = r.Counts.Plus(f.Counts)
+	}
 	return r
 }
 

@@ -69,12 +69,12 @@ func flowsRoundTrip(t *testing.T, s Subject) {
 	empty := none
 	empty.Target, empty.Flows = "p5", []ippm.Flow{}
 	few.Detail = NewDetail(1, 1.0/3)
-	few.Unserved = 9
-	most := WithFlows(NewResult(Pair("p1", "p6"), 0, 0, 200), 0)
+	var flows []ippm.Flow
 	for port := range ippm.MaxFlows {
-		most.Flows = append(most.Flows, ippm.Flow{Port: uint16(1024 + port), Counts: ippm.Counts{Sent: 1 << 30, Received: 1 << 30}, Samples: 1 << 30,
+		flows = append(flows, ippm.Flow{Port: uint16(1024 + port), Counts: ippm.Counts{Sent: 1 << 30, Received: 1 << 30}, Samples: 1 << 30,
 			Median: 1e6, Max: 2e9, OneWayForward: -4e15, OneWayBackward: 4e15})
 	}
+	most := withFlows(NewResult(Pair("p1", "p6"), 0, 0, 200), flows)
 	put(t, s, NewBatch("p1", 0, few, many, none, empty, most))
 	checkFlows(t, s, "p1", "p2", unheard(few)...)
 	checkFlows(t, s, "p1", "p3", unheard(many)...)
@@ -91,7 +91,6 @@ func flowsTwice(t *testing.T, s Subject) {
 	r := NewResult(Pair("p1", "p2"), 0, 0, 200)
 	for _, flows := range []int{16, 3, 16, 0, 4} {
 		again := WithFlows(r, flows)
-		again.Unserved = flows
 		put(t, s, NewBatch("p1", 0, again))
 		checkWithoutFlows(t, s, again)
 		if flows > 0 {
