@@ -184,6 +184,31 @@ func TestAClockThatIsFarAway(t *testing.T) {
 	}
 }
 
+// TestTheOwnClockIsStepped away and back within an interval.
+func TestTheOwnClockIsStepped(t *testing.T) {
+	for _, step := range []time.Duration{time.Hour, -time.Hour, 4 * time.Second} {
+		w := virtual(t)
+		w.Expect([]Expectation{w.expectation()})
+		e := w.end(t, w.sender, 1001)
+		w.at(t, 12*time.Second)
+		w.self.Step(step)
+		e.tell(t, 0, 1)
+		w.heard(step)
+		w.self.Step(-step)
+		w.at(t, 25*time.Second)
+		e.tell(t, 1, 1)
+		if got := w.heard(10 * time.Second); got != nil {
+			t.Errorf("%v: %+v", step, got)
+		}
+		w.at(t, 35*time.Second)
+		e.tell(t, 2, 1)
+		w.at(t, 46*time.Second)
+		if got := w.flowsHeard(t, 30*time.Second)[0]; got.Heard != 1 {
+			t.Errorf("%v, later: %+v", step, got)
+		}
+	}
+}
+
 // TestWhatIsNotKnownIsNotSaid: packets that were dropped, or had no room, or
 // could not come in, are not such as were not sent.
 func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
