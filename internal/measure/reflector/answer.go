@@ -3,6 +3,7 @@ package reflector
 import (
 	"time"
 
+	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
 )
@@ -106,8 +107,18 @@ func (p *Port) reply(q *request, m moment) {
 	p.octets = octets
 	id := q.session.id(q.sequence)
 	p.out = append(p.out, timestamp.Outgoing{To: q.From, Payload: octets[start:], ID: id, TOS: int16(q.replyDSCP()) << 2})
-	p.counts = append(p.counts, q.count)
+	p.counts = append(p.counts, q.answeredIn(m))
 	p.sent.add(sentReply{received: reflection.Received, sequence: reflection.Sequence, id: id})
+}
+
+// answeredIn is where the reply counts as an answer. One to a packet that this
+// host kept for longer than the loss threshold comes after its sender may have
+// given it up, which is not the network's doing.
+func (q *request) answeredIn(m moment) *count {
+	if m.wall-q.At > int64(inventory.LossThreshold) {
+		return nil
+	}
+	return q.count
 }
 
 func (p *Port) reflection(q *request, m moment) stamp.Reflection {

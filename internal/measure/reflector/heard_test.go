@@ -313,3 +313,20 @@ func TestHeardInRealTime(t *testing.T) {
 		})
 	}
 }
+
+// TestPacketsThatWereKeptAreHeardAndNotAnswered: a host that stood still
+// answers what waited for it, but nobody waits for that any more.
+func TestPacketsThatWereKeptAreHeardAndNotAnswered(t *testing.T) {
+	w := virtual(t)
+	e := w.end(t, w.sender, 1001)
+	w.Expect([]Expectation{w.expectation()})
+	w.at(t, 12*time.Second)
+	e.tell(t, 0, 1)
+	e.socket.Send([]timestamp.Outgoing{{To: w.port.local, Payload: packetAt(e.far.Now(), 1, 1), TOS: -1}})
+	w.virtual.Advance(3 * time.Second) // without a drain
+	w.at(t, 25*time.Second)
+	want := []ippm.HeardFlow{{Port: 1001, Heard: 2, Answered: 1}, {Port: 1002}, {Port: 1003}}
+	if diff := cmp.Diff(want, w.flowsHeard(t, interval)); diff != "" {
+		t.Errorf("want - got +:\n%s", diff)
+	}
+}
