@@ -108,9 +108,26 @@ func checkTest(part inventory.Part, t inventory.Test) error {
 	case inventory.KindICMP:
 		return ping.Fits(t, pairs)
 	case inventory.KindSTAMP:
-		return sender.Check(t, pairs)
+		return errors.Join(sender.Check(t, pairs), checkMTU(part, t))
 	}
 	return fmt.Errorf("its kind %q is not known to this probe: update the probe", t.Kind)
+}
+
+// checkMTU tells whether what may not be fragmented leaves this host at all.
+func checkMTU(part inventory.Part, t inventory.Test) error {
+	if !t.DontFragment || len(part.Pairs(t)) == 0 {
+		return nil
+	}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list the interfaces: %w", err)
+	}
+	for _, i := range interfaces {
+		if i.MTU < t.Size && has(i, part.Addresses) {
+			return fmt.Errorf("its packets of %d bytes may not be fragmented, but the MTU of %s is %d: lower size, or leave df away", t.Size, i.Name, i.MTU)
+		}
+	}
+	return nil
 }
 
 // planOf says what a test comes to.
