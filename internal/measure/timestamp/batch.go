@@ -67,9 +67,8 @@ func (b *batch) reset() {
 // the processor away.
 func (b *batch) receive(fd, flags int) (int, error) {
 	b.reset()
-	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
-		uintptr(len(b.messages)), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
-	return b.wrote(n, errno)
+	return b.wrote(unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
+		uintptr(len(b.messages)), uintptr(flags|unix.MSG_DONTWAIT), 0, 0))
 }
 
 // await waits for the first, as long as SO_RCVTIMEO says, and takes what is
@@ -77,16 +76,17 @@ func (b *batch) receive(fd, flags int) (int, error) {
 // packet comes in (recvmmsg(2), BUGS).
 func (b *batch) await(fd int, keepProcessor bool) (int, error) {
 	b.reset()
-	call := unix.Syscall6
 	if keepProcessor {
-		call = unix.RawSyscall6
+		return b.wrote(unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
+			uintptr(len(b.messages)), unix.MSG_WAITFORONE, 0, 0))
 	}
-	n, _, errno := call(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
-		uintptr(len(b.messages)), unix.MSG_WAITFORONE, 0, 0)
-	return b.wrote(n, errno)
+	return b.wrote(unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.messages[0])),
+		uintptr(len(b.messages)), unix.MSG_WAITFORONE, 0, 0))
 }
 
-func (b *batch) wrote(n uintptr, errno unix.Errno) (int, error) {
+// wrote notes how many messages the kernel has written to, from what the system
+// call returned.
+func (b *batch) wrote(n, _ uintptr, errno unix.Errno) (int, error) {
 	if errno != 0 {
 		return 0, errno
 	}

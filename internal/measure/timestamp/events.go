@@ -38,9 +38,10 @@ type Event struct {
 // its stamp it has its headers in front: link layer, IP and UDP.
 const quoteSize = 256
 
-// Events gives what the error queue holds, and does not wait. It takes at most
-// Batch entries off the queue; those that are neither a stamp nor an ICMP error
-// are passed over. The events belong to the socket until the next Events.
+// Events gives what the error queue holds, at most Batch events, and does not
+// wait. They belong to the socket until the next Events. Entries that are
+// neither a stamp nor an ICMP error are passed over: the kernel also puts the
+// EMSGSIZE there that Send has told of. After Close the error is net.ErrClosed.
 //
 // Whoever wants T1 before the reply drains the events before receiving.
 func (s *Socket) Events() ([]Event, error) {
@@ -48,17 +49,26 @@ func (s *Socket) Events() ([]Event, error) {
 		return nil, err
 	}
 	defer s.release()
-	n, err := s.queued.drain(s.fd, unix.MSG_ERRQUEUE)
-	if err != nil {
-		return nil, fmt.Errorf("read the error queue of %s: %w", s.local, err)
+	for {
+		n, err := s.queued.drain(s.fd, unix.MSG_ERRQUEUE)
+		if err != nil {
+			return nil, fmt.Errorf("read the error queue of %s: %w", s.local, err)
+		}
+		if events := s.tell(n); len(events) > 0 || n == 0 {
+			return events, nil
+		}
 	}
+}
+
+// tell reads n entries of the error queue.
+func (s *Socket) tell(n int) []Event {
 	s.events = s.events[:0]
 	for i := range n {
 		if e, ok := s.event(i); ok {
 			s.events = append(s.events, e)
 		}
 	}
-	return s.events, nil
+	return s.events
 }
 
 // event reads entry i of the error queue (networking/timestamping.rst, section

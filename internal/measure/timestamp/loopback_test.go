@@ -156,6 +156,31 @@ func unreachable(t *testing.T, events []timestamp.Event, packets []timestamp.Out
 	}
 }
 
+// TestAnErrorThatWaitsIsPassedOver: what ICMP said of one packet is given to the
+// next system call, whatever that is for.
+func TestAnErrorThatWaitsIsPassedOver(t *testing.T) {
+	everyWay(t, func(t *testing.T, o timestamp.Options) {
+		near, far := pair(t, o)
+		lost := []timestamp.Outgoing{packet(1, closedPort(t, o))}
+		there, back := []timestamp.Outgoing{packet(2, far.Local())}, []timestamp.Outgoing{packet(3, near.Local())}
+
+		near.Send(lost)
+		if taken := near.Send(there); taken != 1 {
+			t.Errorf("Send: %v", there[0].Err)
+		}
+		far.Send(back)
+		near.Send(lost)
+		if in, err := near.Receive(); len(in) != 1 || err != nil {
+			t.Errorf("Receive gave %v, %v", in, err)
+		}
+		far.Send(back)
+		near.Send(lost)
+		if in, err := near.Await(bound); len(in) != 1 || err != nil {
+			t.Errorf("Await gave %v, %v", in, err)
+		}
+	})
+}
+
 func TestPacketsOfEveryLength(t *testing.T) {
 	everyWay(t, func(t *testing.T, o timestamp.Options) {
 		near := open(t, o)

@@ -15,7 +15,7 @@ import (
 
 const (
 	near4, far4, nobody4 = "198.18.0.1", "198.18.0.2", "198.18.0.9"
-	near6, far6          = "2001:db8::1", "2001:db8::2"
+	near6, far6, nobody6 = "2001:db8::1", "2001:db8::2", "2001:db8::9"
 )
 
 type hosts struct{ near, far *lab.Host }
@@ -104,24 +104,32 @@ func TestWhatAFirewallARouteOrTheMTURefuses(t *testing.T) {
 // own host answers it by ICMP when it has asked for the neighbour in vain.
 func TestANeighbourThatIsNotThere(t *testing.T) {
 	h := newHosts(t)
-	near, far := on(t, h.near, options(near4)), on(t, h.far, options(far4))
-	warm(t, near, far)
-	nobody := netip.AddrPortFrom(netip.MustParseAddr(nobody4), 9)
-	packets := []timestamp.Outgoing{packet(1, nobody), packet(2, far.Local())}
-	if taken := near.Send(packets); taken != 2 {
-		t.Fatalf("%d were taken; want 2: %v", taken, packets)
+	for _, family := range []string{"ipv4", "ipv6"} {
+		h.near.Sysctl(t, "net."+family+".neigh."+lab.Device+".retrans_time_ms", "100")
 	}
-	events := await(t, near, 2)
-	if events[0].Kind != timestamp.Sent || events[0].ID != 2 {
-		t.Errorf("%+v; want that 2 was sent", events[0])
-	}
-	if e := events[1]; e.Kind != timestamp.Unreachable || e.To != nobody || binary.BigEndian.Uint32(e.Quoted) != 1 {
-		t.Errorf("%+v; want that 1 could not reach %v", e, nobody)
-	}
-	if taken := near.Send(packets[1:]); taken != 1 {
-		t.Errorf("a packet to another target was refused: %v", packets[1].Err)
-	}
-	receive(t, far, 2)
+	acrossEveryWay(t, h, func(t *testing.T, n, f timestamp.Options) {
+		near, far := on(t, h.near, n), on(t, h.far, f)
+		warm(t, near, far)
+		nobody := netip.MustParseAddrPort(nobody4 + ":9")
+		if near.Local().Addr().Is6() {
+			nobody = netip.MustParseAddrPort("[" + nobody6 + "]:9")
+		}
+		packets := []timestamp.Outgoing{packet(1, nobody), packet(2, far.Local())}
+		if taken := near.Send(packets); taken != 2 {
+			t.Fatalf("%d were taken; want 2: %v", taken, packets)
+		}
+		events := await(t, near, 2)
+		if events[0].Kind != timestamp.Sent || events[0].ID != 2 {
+			t.Errorf("%+v; want that 2 was sent", events[0])
+		}
+		if e := events[1]; e.Kind != timestamp.Unreachable || e.To != nobody || binary.BigEndian.Uint32(e.Quoted) != 1 {
+			t.Errorf("%+v; want that 1 could not reach %v", e, nobody)
+		}
+		if taken := near.Send(packets[1:]); taken != 1 {
+			t.Errorf("a packet to another target was refused: %v", packets[1].Err)
+		}
+		receive(t, far, 2)
+	})
 }
 
 // TestWhatIsOnTheWire reads DF, TTL and flow label off the packets with the

@@ -55,13 +55,17 @@ func (s *Socket) prepare(o Options, family int) (err error) {
 	return err
 }
 
-// enlarge makes the receive buffer as large as is wanted, or as the system
-// allows (net.core.rmem_max binds those without CAP_NET_ADMIN), and reads it
-// back.
+// enlarge makes the buffers as large as is wanted, or as the system allows
+// (net.core.rmem_max and wmem_max bind those without CAP_NET_ADMIN), and reads
+// back what was had for receiving. The one for sending holds a burst until the
+// link has taken it, and what waits for a neighbour that does not answer.
 func enlarge(fd, want int) (had int, err error) {
-	if want > 0 && unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, want) != nil {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, want); err != nil {
+	if want > 0 {
+		if err := force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, want); err != nil {
 			return 0, fmt.Errorf("set SO_RCVBUF: %w", err)
+		}
+		if err := force(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, want); err != nil {
+			return 0, fmt.Errorf("set SO_SNDBUF: %w", err)
 		}
 	}
 	had, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
@@ -71,9 +75,16 @@ func enlarge(fd, want int) (had int, err error) {
 	return had / 2, nil
 }
 
+func force(fd, privileged, plain, value int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, privileged, value) == nil {
+		return nil
+	}
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, plain, value)
+}
+
 func openError(o Options, err error) error {
 	if errors.Is(err, unix.EAFNOSUPPORT) {
-		return fmt.Errorf("open a UDP socket on %s: this host has no IPv%d (%w)", o.Local, map[bool]int{true: 4, false: 6}[o.Local.Addr().Is4()], err)
+		return fmt.Errorf("open a UDP socket on %s: this host does not have that address family (%w)", o.Local, err)
 	}
 	return fmt.Errorf("open a UDP socket on %s: %w", o.Local, err)
 }

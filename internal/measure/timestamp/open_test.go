@@ -49,14 +49,53 @@ func TestStampsThatCannotBeTold(t *testing.T) {
 	}
 }
 
+func TestAKernelWithoutIDsIsToldFromOneWith(t *testing.T) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		known, unknown := timestamp.TakesIDs(family)
+		if unknown {
+			t.Errorf("family %d: a control message that there is not is taken", family)
+		}
+		o := options("127.0.0.1")
+		o.Identify = nil
+		if doubt := open(t, o).Doubt(); (doubt == "") != known {
+			t.Errorf("family %d: doubt %q; the kernel takes IDs: %v", family, doubt, known)
+		}
+	}
+}
+
+// TestTheCollectorNeedNotWait: it stops every processor, also those kept.
+func TestTheCollectorNeedNotWait(t *testing.T) {
+	o := options("127.0.0.1")
+	o.KeepProcessor = true
+	s := open(t, o)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			if _, err := s.Await(time.Hour); err != nil {
+				return
+			}
+		}
+	}()
+	for range 20 {
+		runtime.GC()
+	}
+	s.Close()
+	<-ended
+}
+
 func TestTheBufferIsReadBack(t *testing.T) {
 	o := options("127.0.0.1")
 	o.Buffer = 100_000
 	if had := open(t, o).BufferSize(); had != o.Buffer {
 		t.Errorf("%d octets were had; want %d", had, o.Buffer)
 	}
+}
+
+func TestABufferBeyondTheSystemsLimit(t *testing.T) {
 	needs.Root(t)
-	o.Buffer = 16 << 20 // more than net.core.rmem_max is anywhere
+	o := options("127.0.0.1")
+	o.Buffer = 16 << 20 // net.core.rmem_max is seldom as much
 	if had := open(t, o).BufferSize(); had != o.Buffer {
 		t.Errorf("%d octets were had; want %d, by force", had, o.Buffer)
 	}

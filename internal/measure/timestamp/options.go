@@ -21,9 +21,10 @@ type Options struct {
 	// matter what a router once said of the path. Without it packets may be
 	// fragmented.
 	DontFragment bool
-	// Buffer is the octets of receive buffer that are wanted; 0 for the
-	// system's default. Transmit stamps stand in it too, and their loss raises
-	// no counter. What was had of it is BufferSize.
+	// Buffer is the octets of receive buffer that are wanted, and of send
+	// buffer; 0 for the system's defaults. Transmit stamps stand in the receive
+	// buffer too, and their loss raises no counter. What was had of it is
+	// BufferSize.
 	Buffer int
 	// Batch is the most packets of one system call, 1 to 1024.
 	Batch int
@@ -36,9 +37,10 @@ type Options struct {
 	// packet back instead; without it there are no transmit stamps there.
 	Identify func(payload []byte) (id uint32)
 	// KeepProcessor makes Await block without telling Go's scheduler, which
-	// makes waking up cheaper. Other goroutines lose a processor to it for as
-	// long as it waits, so GOMAXPROCS should have one more for every socket
-	// that does this.
+	// makes a packet that is awaited cost less than half. Other goroutines lose
+	// a processor to it, so GOMAXPROCS should have one more for every socket
+	// that does this. Where others need it all the same, such as the garbage
+	// collector, the runtime's signals end the wait.
 	KeepProcessor bool
 
 	// most is the best stamping that is asked of the kernel.
@@ -51,7 +53,7 @@ const maxBatch = 1024
 func (o Options) check() error {
 	switch {
 	case !o.Local.IsValid():
-		return errors.New("open a UDP socket: it has no local address, not even 0.0.0.0 or ::")
+		return errors.New("open a UDP socket: it has no local address; 0.0.0.0 and :: stand for any")
 	case o.DSCP > 63:
 		return fmt.Errorf("open a UDP socket on %s: a DSCP is 0 to 63, not %d", o.Local, o.DSCP)
 	case o.Batch < 1 || o.Batch > maxBatch:
@@ -76,8 +78,7 @@ func (o Options) settings(family int) []setting {
 	return append(o.settings6(), common)
 }
 
-// settings4 are those of ip(7). The TTL is 255 as that of STAMP is (RFC 8762,
-// section 4.2.1 of it for the reflector).
+// settings4 are those of ip(7).
 func (o Options) settings4() []setting {
 	discover := unix.IP_PMTUDISC_DONT
 	if o.DontFragment {

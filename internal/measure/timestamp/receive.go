@@ -18,7 +18,8 @@ type Incoming struct {
 	// At is when it arrived, in nanoseconds of Unix time.
 	At int64
 	// Kernel says that At is the kernel's; otherwise it was read when the
-	// packet was taken from the socket.
+	// packet was taken from the socket. Linux starts to stamp a moment after
+	// the first socket of the host asks for it.
 	Kernel bool
 	TTL    uint8
 	TOS    uint8
@@ -35,17 +36,23 @@ func (s *Socket) Receive() ([]Incoming, error) {
 	return s.receive()
 }
 
+// receive gives none only where nothing is left.
 func (s *Socket) receive() ([]Incoming, error) {
-	n, err := s.incoming.drain(s.fd, 0)
-	if err != nil {
-		return nil, fmt.Errorf("receive on %s: %w", s.local, err)
+	for {
+		n, err := s.incoming.drain(s.fd, 0)
+		if err != nil {
+			return nil, fmt.Errorf("receive on %s: %w", s.local, err)
+		}
+		if in := s.take(n); len(in) > 0 || n == 0 {
+			return in, nil
+		}
 	}
-	return s.take(n), nil
 }
 
 // Await is a Receive that waits for a packet if none is there. It may return
-// none before the timeout: when a signal or an ICMP error breaks the wait.
-// Transmit stamps do not. The timeout is rounded up to the kernel's tick (4 ms
+// none before the timeout: when a signal breaks the wait, which with
+// KeepProcessor is every 10 ms or so, or an ICMP error. Transmit stamps do not.
+// The timeout is rounded up to the kernel's tick (4 ms
 // at 250 Hz), and changing it from call to call costs a system call.
 //
 // It is a blocking recvmmsg, the cheapest way to be woken: polling first would

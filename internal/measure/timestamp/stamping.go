@@ -40,7 +40,7 @@ func (s stamping) flags() int {
 // is missing.
 func ask(fd, family int, o Options) (had stamping, doubt string) {
 	best := o.most
-	if best == byID && !takesIDs(family) {
+	if best == byID && !takes(scmTSOptID, family) {
 		best = byPayload
 	}
 	if best == byPayload && o.Identify == nil {
@@ -55,11 +55,11 @@ func ask(fd, family int, o Options) (had stamping, doubt string) {
 	return best, doubt
 }
 
-// takesIDs tries whether the kernel knows SCM_TS_OPT_ID. It is looked at before
-// the route is, and MSG_PROBE with MSG_CONFIRM and without octets sends nothing
-// (udp_sendmsg in net/ipv4/udp.c). The socket is one of its own, since binding
-// could raise EINVAL for other reasons.
-func takesIDs(family int) bool {
+// takes tries whether the kernel knows a kind of control message for IDs. They
+// are looked at before the route is, and MSG_PROBE with MSG_CONFIRM and without
+// octets sends nothing (udp_sendmsg in net/ipv4/udp.c). The socket is one of its
+// own, since an address or an interface could raise EINVAL too.
+func takes(kind int32, family int) bool {
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if err != nil {
 		return false
@@ -73,7 +73,7 @@ func takesIDs(family int) bool {
 		to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), discard)
 	}
 	control := make([]byte, controlSpace)
-	putControl(control, unix.SOL_SOCKET, scmTSOptID)
+	putControl(control, unix.SOL_SOCKET, kind)
 	err = unix.Sendmsg(fd, nil, control, sockaddr(to), msgProbe|unix.MSG_CONFIRM|unix.MSG_DONTWAIT)
 	return err != unix.EINVAL
 }
