@@ -30,7 +30,7 @@ type Settings struct {
 }
 
 // DefaultPeriod is how often packets are taken while there are many.
-const DefaultPeriod = 10 * time.Millisecond
+const DefaultPeriod = 25 * time.Millisecond
 
 // listening is what makes a Port another one.
 type listening struct {
