@@ -22,6 +22,7 @@ func (c Certainty) and(other Certainty) Certainty {
 type LinkCoverage struct {
 	Link, From, To string
 	Members        int
+	Hash           string
 	// Tuples are the distinct ones of what the link hashes, of all pairs that cross
 	// it, requests and replies.
 	Tuples int
@@ -70,7 +71,7 @@ func (inv *Inventory) Coverage(tests ...Test) *Coverage {
 	for i, tuples := range f.tuples(requests.withReplies()) {
 		d := direction(i)
 		link := inv.Links[d.link()]
-		c.Links[i] = LinkCoverage{Link: link.Name, Members: link.Members, Tuples: tuples,
+		c.Links[i] = LinkCoverage{Link: link.Name, Members: link.Members, Hash: link.Hash, Tuples: tuples,
 			Certainty: sure.of(tuples, link.Members), Assumption: assumptions[link.Hash]}
 		c.Links[i].From, c.Links[i].To = d.ends(inv.Links)
 	}

@@ -218,20 +218,26 @@ func (inv *Inventory) FirstVersionTest() (Test, bool) {
 	return inv.Tests[i], true
 }
 
-// Address is where the probe or target of that name is reached in a family.
-func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+// Node is the probe or target of that name.
+func (inv *Inventory) Node(name string) (Node, bool) {
 	if probe, found := inv.Probe(name); found {
-		return addressOf(probe.Addresses, family)
+		return probe.Node, true
 	}
 	i := slices.IndexFunc(inv.Targets, func(t Target) bool { return t.Name == name })
 	if i < 0 {
-		return "", false
+		return Node{}, false
 	}
-	return addressOf(inv.Targets[i].Addresses, family)
+	return inv.Targets[i].Node, true
+}
+
+// Address is where the probe or target of that name is reached in a family.
+func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+	node, _ := inv.Node(name)
+	return addressOf(node.Addresses, family)
 }
 
 // Knows tells whether a probe or target has that name.
 func (inv *Inventory) Knows(name string) bool {
-	_, probe := inv.Probe(name)
-	return probe || slices.ContainsFunc(inv.Targets, func(t Target) bool { return t.Name == name })
+	_, ok := inv.Node(name)
+	return ok
 }
