@@ -165,10 +165,11 @@ func TestASeedRepeatsARun(t *testing.T) {
 		h.Advance(time.Second)
 		return fmt.Sprint(h.all(t))
 	}
-	if run(1) != run(1) {
+	first, again, other := run(1), run(1), run(2)
+	if first != again {
 		t.Error("one seed gave two runs")
 	}
-	if run(1) == run(2) {
+	if first == other {
 		t.Error("two seeds gave one run")
 	}
 }

@@ -32,6 +32,7 @@ func (p *Port) answer(in []timestamp.Incoming) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := moment{wall: r.host.Wall(), since: r.host.Since()}
+	r.see(m)
 	r.turn(m.since)
 	p.countDrops(m)
 	p.asked = false

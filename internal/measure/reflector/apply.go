@@ -87,7 +87,9 @@ func (r *Reflector) open(l listening, period time.Duration) error {
 	r.host.Trouble(l.subject(), socket.Doubt())
 	go func() {
 		defer close(p.over)
-		if err := p.run(period); !errors.Is(err, net.ErrClosed) {
+		err := p.run(period)
+		p.Detach()
+		if !errors.Is(err, net.ErrClosed) {
 			r.host.Trouble(l.subject(), fmt.Sprintf("STAMP is no longer answered on %s: %v", l.local, err))
 		}
 	}()
@@ -117,6 +119,5 @@ func (p *Port) isOver() bool {
 func (p *Port) close() {
 	_ = p.socket.Close() // that it fails changes nothing: it is not used again
 	<-p.over
-	p.Detach()
 	p.reflector.host.Trouble(listening{local: p.local}.subject(), "")
 }

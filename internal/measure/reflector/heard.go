@@ -94,6 +94,25 @@ func (e *expected) spoil(interval int64, why string) {
 	}
 }
 
+// maxStep is a step of the own clock that changes which interval it is.
+const maxStep = time.Second
+
+// see begins to count anew where the own clock was stepped.
+func (r *Reflector) see(m moment) {
+	step := time.Duration(m.wall-r.seen.wall) - (m.since - r.seen.since)
+	r.seen = m
+	if step < maxStep && step > -maxStep {
+		return
+	}
+	for _, e := range r.expected {
+		if e.since != never {
+			e.since = m.wall
+		}
+		e.given, e.spoiled = 0, [kept]spoiling{}
+		clear(e.flows)
+	}
+}
+
 // spoil notes that a packet of now was not heard.
 func (s *source) spoil(m moment, why string) {
 	for _, e := range s.expected {

@@ -149,7 +149,8 @@ func (p *Port) run(period time.Duration) error {
 	}
 }
 
-// load tells whether it is busy: whether a period brings two packets or more.
+// load tells whether it is busy: whether a period brings a packet or more. From
+// half of that on, waking up for each costs more than to take them together.
 type load struct {
 	busy     bool
 	since    time.Duration
@@ -160,7 +161,7 @@ type load struct {
 func (l *load) add(received int, now, period time.Duration) {
 	l.received += received
 	if passed := now - l.since; passed >= 8*period {
-		l.busy = time.Duration(l.received)*period >= 2*passed
+		l.busy = time.Duration(l.received)*period >= passed
 		l.since, l.received = now, 0
 	}
 }

@@ -55,6 +55,7 @@ type Reflector struct {
 	sessions  sessions
 	expected  []*expected
 	attached  []*Port
+	seen      moment // the newest
 	// clock is the Error Estimate in either format, as of the moment turned.
 	clock   [2]stamp.ErrorEstimate
 	turned  time.Duration
@@ -76,7 +77,8 @@ func New(h Host) *Reflector {
 		sessions:  newSessions(),
 	}
 	r.readClock()
-	r.turned = h.Since()
+	r.seen = moment{wall: h.Wall(), since: h.Since()}
+	r.turned = r.seen.since
 	return r
 }
 
