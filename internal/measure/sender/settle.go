@@ -187,10 +187,7 @@ func (b *books) time(f *ippm.Flow, s *session, from, to uint32) {
 			continue
 		}
 		b.sample(rec)
-		if before != nil {
-			_ = b.detail.IPDVForward.Add(math.Abs(microseconds((rec.t2 - rec.t1) - (before.t2 - before.t1))))
-			_ = b.detail.IPDVBackward.Add(math.Abs(microseconds((rec.t4 - rec.t3) - (before.t4 - before.t3))))
-		}
+		b.vary(before, rec)
 		before = rec
 	}
 	if f.Samples = len(b.rtts); f.Samples > 0 {
@@ -199,10 +196,25 @@ func (b *books) time(f *ippm.Flow, s *session, from, to uint32) {
 	}
 }
 
+// vary takes how the delays of two packets that follow each other differ, where
+// there is one before. A one-way delay is 0 at least and the round-trip time at
+// most: where they differ by more, the far clock was stepped meanwhile.
+func (b *books) vary(before, rec *record) {
+	if before == nil {
+		return
+	}
+	forward := rec.forward() - before.forward()
+	if forward > rec.rtt() || -forward > before.rtt() {
+		return
+	}
+	_ = b.detail.IPDVForward.Add(math.Abs(microseconds(forward)))
+	_ = b.detail.IPDVBackward.Add(math.Abs(microseconds(rec.backward() - before.backward())))
+}
+
 // sample takes one packet's delays. (Those of integers are finite, which is all
 // that Add asks for.)
 func (b *books) sample(rec *record) {
-	rtt, forward, backward := microseconds(rec.rtt()), microseconds(rec.t2-rec.t1), microseconds(rec.t4-rec.t3)
+	rtt, forward, backward := microseconds(rec.rtt()), microseconds(rec.forward()), microseconds(rec.backward())
 	_ = b.result.RTT.Add(rtt)
 	b.rtts, b.forward, b.backward = append(b.rtts, rtt), append(b.forward, forward), append(b.backward, backward)
 	d := &b.detail

@@ -327,3 +327,8 @@ func (v *virtual) duplicate(direction bool, of float64) {
 func (v *virtual) remark(direction bool, dscp uint8) {
 	v.impair(direction, share(1), simulation.Impairment{Remark: func(uint8) uint8 { return dscp << 2 }})
 }
+
+// delay has packets to the reflectors take longer, from now on.
+func (v *virtual) delay(by time.Duration) {
+	v.impair(forward, share(1), simulation.Impairment{Delay: by})
+}
