@@ -193,8 +193,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 		return
 	}
 	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
-		p.unserved.add(rec.sent)
-		p.unreachable = true
+		p.unreachableAt(rec.sentSince)
 	}
 }
 

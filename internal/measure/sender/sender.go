@@ -54,7 +54,8 @@ type Sender struct {
 	phase    int64 // of its ticks within the grid, in nanoseconds
 	tests    []*test
 	steps    steps
-	tick     int64 // the newest that was worked on; 0 before the first
+	tick     int64         // the newest that was worked on; 0 before the first
+	ticked   time.Duration // when that was
 	clockAt  time.Duration
 	clock    stamp.ErrorEstimate
 }
@@ -156,11 +157,13 @@ func (s *Sender) Tick(m Moment, emit func(Interval)) {
 	if stepped || s.tick == 0 {
 		s.tick = tick - 1
 	}
+	paused := m.Since-s.ticked > longestPause
+	s.ticked = m.Since
 	s.readClock(m)
 	for _, t := range s.tests {
 		t.clock = s.clock
 		t.drain(m)
-		t.turn(m, stepped)
+		t.turn(m, stepped, paused)
 	}
 	// One tick may be caught up with, and no more: what was not sent is not sent.
 	for n := max(s.tick+1, tick-1); n <= tick; n++ {

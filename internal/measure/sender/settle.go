@@ -144,7 +144,7 @@ func (b *books) lose(f *ippm.Flow, rec *record, open []gap, unserved *spans) {
 	second := uint64(1) << uint((rec.sent-b.result.Start.UnixNano())/int64(time.Second))
 	seq := int64(rec.seq)
 	switch {
-	case unserved.hold(rec.sent):
+	case unserved.hold(rec.sentSince):
 		f.Sent--
 		f.Unserved++
 	case len(open) == 0 || seq <= open[0].after:
