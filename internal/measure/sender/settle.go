@@ -40,7 +40,7 @@ func (b *books) close() ippm.Result {
 // settle closes an interval of a session and adds it to the pair's result.
 func (b *books) settle(s *session, port uint16, interval uint32, unserved *spans) {
 	f := ippm.Flow{Port: port}
-	f.Refused, s.refused = int(s.refused), 0
+	f.Refused = s.refused.in(interval)
 	from, to := s.unsettled, s.unsettled
 	for to != s.next && s.records.at(to).interval <= interval {
 		to++
@@ -66,7 +66,6 @@ func (s *session) discard(interval uint32) {
 	for s.unsettled != s.next && s.records.at(s.unsettled).interval <= interval {
 		s.unsettled++
 	}
-	s.refused = 0
 	s.raiseAnchor(from, s.unsettled)
 }
 
@@ -108,7 +107,7 @@ func (b *books) count(f *ippm.Flow, rec *record) {
 	add(&b.detail.RemarkedForward, remarkedForward)
 	add(&b.detail.RemarkedBackward, remarkedBackward)
 	add(&b.detail.LowTTL, lowTTL)
-	if b.lateness != nil && rec.has(kernelT1) {
+	if rec.has(kernelT1) {
 		_ = b.lateness.Add(microseconds(rec.t1 - rec.due)) // an integer is finite
 	}
 }

@@ -332,3 +332,8 @@ func (v *virtual) remark(direction bool, dscp uint8) {
 func (v *virtual) delay(by time.Duration) {
 	v.impair(forward, share(1), simulation.Impairment{Delay: by})
 }
+
+// at4 is a port of a probe in IPv4.
+func at4(probe string, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(parsed(addressesOf(probe))[0], port)
+}
