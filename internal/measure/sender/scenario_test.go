@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"ixpqos/infra/needs"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 )
@@ -16,7 +17,10 @@ func everywhere(t *testing.T, scenario func(t *testing.T, w *world)) {
 	test.Families, test.Every = []uint8{4, 6}, 5*time.Second
 	part := partOf([]inventory.Test{test}, "p2")
 	t.Run("virtual", func(t *testing.T) { scenario(t, simulatedWith(t, part).world) })
-	t.Run("real", func(t *testing.T) { scenario(t, real(t, part)) })
+	t.Run("real", func(t *testing.T) {
+		needs.Time(t)
+		scenario(t, real(t, part))
+	})
 }
 
 // breakFor has something happen in a whole interval that is given, for some time,

@@ -68,6 +68,7 @@ type virtual struct {
 	// sent counts the packets that p1 sent in each tick's time.
 	sent map[time.Duration]int
 
+	light *light // answers in place of p2 where it is there
 	heals []func()
 	met   map[bool]int
 }
@@ -229,6 +230,9 @@ func (v *virtual) run(d time.Duration) {
 		v.sim.Advance(step)
 		for _, name := range []string{"p2", "p3"} {
 			v.far[name].drain()
+		}
+		if v.light != nil {
+			v.light.drain()
 		}
 		if !v.pass && v.sim.Elapsed() >= v.next {
 			v.Tick(v.moment(), v.take)
