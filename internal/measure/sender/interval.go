@@ -13,28 +13,28 @@ const (
 	// settleTicks is over how many ticks the pairs of an interval are spread, so
 	// that no tick is late for it.
 	settleTicks = 20
-	// lateOpening is how long after its beginning an interval may be opened and
-	// still be called whole.
-	lateOpening = time.Second
-	// farBack is how far a clock must be behind the newest interval to have been
-	// ahead before: less is a step that passes.
-	farBack = 10 * time.Minute
+	// longestPause is how long the ticks may stay away in an interval that is still
+	// called whole, at its beginning too.
+	longestPause = time.Second
+	// shortGap is how long no interval is given for what passes, such as a step of
+	// the clock: a clock that goes back there finds nothing to give.
+	shortGap = int64(10 * time.Minute)
 )
 
 // interval is an aligned period of a test.
 type interval struct {
 	number uint32 // from 1, in the order in which they are opened
 	start  int64  // Unix time in nanoseconds
-	// whole tells whether it was measured from its beginning, by a clock that did
-	// not step.
+	// whole tells whether it was measured from its beginning to its end, by a clock
+	// that did not step, and was not before.
 	whole    bool
 	closedAt time.Duration
 }
 
 // turn opens the interval that a moment is in, and closes the one before.
-func (t *test) turn(m Moment, stepped bool) {
-	t.interval.whole = t.interval.whole && !stepped
+func (t *test) turn(m Moment, stepped, paused bool) {
 	start := t.startOf(m.Wall)
+	t.interval.whole = t.interval.whole && !stepped && !paused && start >= t.interval.start
 	if start == t.interval.start {
 		return
 	}
@@ -43,17 +43,24 @@ func (t *test) turn(m Moment, stepped bool) {
 		before.closedAt = m.Since
 		t.closed = append(t.closed, before)
 		if before.whole {
-			t.newest = before.start
+			t.isGiven(before.start)
 		}
-	}
-	if t.newest-start > int64(farBack) {
-		t.newest = 0
 	}
 	t.interval = interval{
 		number: before.number + 1,
 		start:  start,
-		whole:  before.number > 0 && !stepped && start > t.newest && m.Wall-start < int64(lateOpening),
+		whole:  before.number > 0 && !stepped && !t.given.hold(start) && m.Wall-start < int64(longestPause),
 	}
+}
+
+// isGiven notes the start of an interval that is given, and must not be again
+// when the clock goes back.
+func (t *test) isGiven(start int64) {
+	from := start - int64(t.Every)
+	if newest := t.given[0].to; start-newest < shortGap {
+		from = min(from, newest)
+	}
+	t.given.add(from, start)
 }
 
 // startOf is the start of the interval that a time is in.

@@ -52,7 +52,7 @@ type lane struct {
 	awaited int
 	out     []timestamp.Outgoing
 	sent    []*pair // whose packets are in out
-	drops   uint64
+	drops   uint64  // of the socket, that were told of
 	// buffer is what one sending to all targets needs, in bytes.
 	buffer int
 }
@@ -75,7 +75,7 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 	if err != nil {
 		return fmt.Errorf("source port %d: %w", l.port, err)
 	}
-	l.socket = socket
+	l.socket, l.drops = socket, 0
 	return nil
 }
 
@@ -120,14 +120,15 @@ func (l *lane) send(t *test, m Moment, due int64) {
 	}
 	l.awaited = l.socket.Send(l.out)
 	for i, p := range l.sent {
-		l.account(p, l.out[i].Err)
+		p.account(l.flow, t.interval.number, l.out[i].Err)
 	}
 }
 
-func (l *lane) account(p *pair, refusal error) {
-	s := p.sessions[l.flow]
+// account takes account of a packet that was given to the kernel.
+func (p *pair) account(flow int, interval uint32, refusal error) {
+	s := p.sessions[flow]
 	if refusal != nil {
-		s.refused++
+		s.refused.add(interval)
 		p.refusal = refusal
 		return
 	}
@@ -193,8 +194,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 		return
 	}
 	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
-		p.unserved.add(rec.sent)
-		p.unreachable = true
+		p.unreachableAt(rec.sentSince)
 	}
 }
 

@@ -46,10 +46,16 @@ func (f flags) has(all flags) bool { return f&all == all }
 // rtt is the round-trip time in nanoseconds (RFC 8762, section 4).
 func (r *record) rtt() int64 { return (r.t4 - r.t1) - (r.t3 - r.t2) }
 
-// timed tells whether the packet has four timestamps that make sense together.
+// timed tells whether the packet has four timestamps that make sense together:
+// no clock stepped between two of them, as far as they show.
 func (r *record) timed() bool {
-	return r.has(answered) && !r.has(late) && !r.has(stepped) && r.rtt() >= 0
+	return r.has(answered) && !r.has(late) && !r.has(stepped) && r.t3 >= r.t2 && r.rtt() >= 0
 }
+
+// forward and backward are the one-way delays in nanoseconds, as the two clocks
+// read.
+func (r *record) forward() int64  { return r.t2 - r.t1 }
+func (r *record) backward() int64 { return r.t4 - r.t3 }
 
 // ring holds the records of a session's newest packets.
 type ring []record

@@ -56,8 +56,10 @@ type Sender struct {
 	settings Settings
 	phase    int64 // of its ticks within the grid, in nanoseconds
 	tests    []*test
+	asked    []string // names of the tests of the newest part
 	steps    steps
-	tick     int64 // the newest that was worked on; 0 before the first
+	tick     int64         // the newest that was worked on; 0 before the first
+	ticked   time.Duration // when that was
 	clockAt  time.Duration
 	clock    stamp.ErrorEstimate
 }
@@ -88,15 +90,29 @@ func (s *Sender) Apply(part inventory.Part) error {
 	for _, t := range s.tests {
 		if !slices.Contains(running, t) {
 			failed = cmp.Or(failed, t.close())
-			t.tell("")
 		}
 	}
 	s.tests = running
+	s.forget(part)
 	for _, t := range running {
 		t.openLanes(s.settings.Open)
 		t.tellTrouble()
 	}
 	return failed
+}
+
+// forget takes back what was told of tests that are in the part no more.
+func (s *Sender) forget(part inventory.Part) {
+	before := s.asked
+	s.asked = nil
+	for _, plan := range part.Tests {
+		s.asked = append(s.asked, plan.Name)
+	}
+	for _, name := range before {
+		if !slices.Contains(s.asked, name) {
+			s.settings.Trouble(subject(name), "")
+		}
+	}
 }
 
 func subject(test string) string { return "test " + test }
@@ -162,11 +178,13 @@ func (s *Sender) Tick(m Moment, emit func(Interval)) {
 	if stepped || s.tick == 0 {
 		s.tick = tick - 1
 	}
+	paused := m.Since-s.ticked > longestPause
+	s.ticked = m.Since
 	s.readClock(m)
 	for _, t := range s.tests {
 		t.clock = s.clock
 		t.drain(m)
-		t.turn(m, stepped)
+		t.turn(m, stepped, paused)
 	}
 	// One tick may be caught up with, and no more: what was not sent is not sent.
 	for n := max(s.tick+1, tick-1); n <= tick; n++ {

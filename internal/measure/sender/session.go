@@ -19,14 +19,13 @@ type session struct {
 
 	next      uint32 // sequence number of the next packet
 	unsettled uint32 // of the first packet whose interval is not settled
-	refused   uint32 // in the intervals that are not settled
+	refused   refusals
 	highest   uint32 // sequence number of the replies' newest packet
 
 	// What is known of the reflector's count.
 	heard    bool   // it has answered
 	life     uint8  // grows with each restart that was seen
 	last     uint32 // the largest number in this life
-	lastSeq  uint32 // of the packet that it was given to
 	stateful bool
 
 	// anchor is the newest answered packet of the intervals that are settled.
@@ -47,6 +46,25 @@ func (s *session) prepare(m Moment, due int64, interval uint32, clock stamp.Erro
 }
 
 func (s *session) gone() { s.next++ }
+
+// refusals count the packets that the kernel refused, by their interval: those of
+// the newest, of which fewer are open at a time.
+type refusals [8]struct{ interval, count uint32 }
+
+func (r *refusals) add(interval uint32) {
+	of := &r[interval%uint32(len(r))]
+	if of.interval != interval {
+		of.interval, of.count = interval, 0
+	}
+	of.count++
+}
+
+func (r *refusals) in(interval uint32) int {
+	if of := r[interval%uint32(len(r))]; of.interval == interval {
+		return int(of.count)
+	}
+	return 0
+}
 
 // left takes the kernel's time of sending.
 func (s *session) left(lowSeq uint32, at int64) {
@@ -83,11 +101,11 @@ func (s *session) count(reply *stamp.Reply, rec *record) {
 	fell := s.heard && reply.Sequence <= s.last && !rec.has(answered)
 	if fell && (s.last-reply.Sequence > restartDistance || s.given(reply.Sequence)) {
 		s.life++
-		s.last, s.lastSeq = reply.Sequence, rec.seq
+		s.last = reply.Sequence
 		return
 	}
 	if !s.heard || reply.Sequence >= s.last {
-		s.heard, s.last, s.lastSeq = true, reply.Sequence, rec.seq
+		s.heard, s.last = true, reply.Sequence
 	}
 }
 

@@ -40,7 +40,7 @@ func (b *books) close() ippm.Result {
 // settle closes an interval of a session and adds it to the pair's result.
 func (b *books) settle(s *session, port uint16, interval uint32, unserved *spans) {
 	f := ippm.Flow{Port: port}
-	f.Refused, s.refused = int(s.refused), 0
+	f.Refused = s.refused.in(interval)
 	from, to := s.unsettled, s.unsettled
 	for to != s.next && s.records.at(to).interval <= interval {
 		to++
@@ -66,7 +66,6 @@ func (s *session) discard(interval uint32) {
 	for s.unsettled != s.next && s.records.at(s.unsettled).interval <= interval {
 		s.unsettled++
 	}
-	s.refused = 0
 	s.raiseAnchor(from, s.unsettled)
 }
 
@@ -108,7 +107,7 @@ func (b *books) count(f *ippm.Flow, rec *record) {
 	add(&b.detail.RemarkedForward, remarkedForward)
 	add(&b.detail.RemarkedBackward, remarkedBackward)
 	add(&b.detail.LowTTL, lowTTL)
-	if b.lateness != nil && rec.has(kernelT1) {
+	if rec.has(kernelT1) {
 		_ = b.lateness.Add(microseconds(rec.t1 - rec.due)) // an integer is finite
 	}
 }
@@ -144,7 +143,7 @@ func (b *books) lose(f *ippm.Flow, rec *record, open []gap, unserved *spans) {
 	second := uint64(1) << uint((rec.sent-b.result.Start.UnixNano())/int64(time.Second))
 	seq := int64(rec.seq)
 	switch {
-	case unserved.hold(rec.sent):
+	case unserved.hold(rec.sentSince):
 		f.Sent--
 		f.Unserved++
 	case len(open) == 0 || seq <= open[0].after:
@@ -187,10 +186,7 @@ func (b *books) time(f *ippm.Flow, s *session, from, to uint32) {
 			continue
 		}
 		b.sample(rec)
-		if before != nil {
-			_ = b.detail.IPDVForward.Add(math.Abs(microseconds((rec.t2 - rec.t1) - (before.t2 - before.t1))))
-			_ = b.detail.IPDVBackward.Add(math.Abs(microseconds((rec.t4 - rec.t3) - (before.t4 - before.t3))))
-		}
+		b.vary(before, rec)
 		before = rec
 	}
 	if f.Samples = len(b.rtts); f.Samples > 0 {
@@ -199,10 +195,25 @@ func (b *books) time(f *ippm.Flow, s *session, from, to uint32) {
 	}
 }
 
+// vary takes how the delays of two packets that follow each other differ, where
+// there is one before. A one-way delay is 0 at least and the round-trip time at
+// most: where they differ by more, the far clock was stepped meanwhile.
+func (b *books) vary(before, rec *record) {
+	if before == nil {
+		return
+	}
+	forward := rec.forward() - before.forward()
+	if forward > rec.rtt() || -forward > before.rtt() {
+		return
+	}
+	_ = b.detail.IPDVForward.Add(math.Abs(microseconds(forward)))
+	_ = b.detail.IPDVBackward.Add(math.Abs(microseconds(rec.backward() - before.backward())))
+}
+
 // sample takes one packet's delays. (Those of integers are finite, which is all
 // that Add asks for.)
 func (b *books) sample(rec *record) {
-	rtt, forward, backward := microseconds(rec.rtt()), microseconds(rec.t2-rec.t1), microseconds(rec.t4-rec.t3)
+	rtt, forward, backward := microseconds(rec.rtt()), microseconds(rec.forward()), microseconds(rec.backward())
 	_ = b.result.RTT.Add(rtt)
 	b.rtts, b.forward, b.backward = append(b.rtts, rtt), append(b.forward, forward), append(b.backward, backward)
 	d := &b.detail

@@ -1,22 +1,11 @@
 package sender
 
-import "time"
-
-// spans are the times, by the wall clock in nanoseconds, in which a target said
-// that nothing reflects there: the newest few.
+// spans are the newest few of some times, in nanoseconds.
 type spans [4]struct{ from, to int64 }
 
-// A host says so once a second at most, whatever it is sent (kernel
-// documentation, ip-sysctl: icmp_ratelimit). So much around each time it is
-// taken to have meant.
-const (
-	unservedBefore = int64(time.Second)
-	unservedAfter  = int64(3 * time.Second / 2)
-)
-
-// add takes the sending time of a packet that was answered so.
-func (s *spans) add(sent int64) {
-	from, to := sent-unservedBefore, sent+unservedAfter
+// add adds the times after one and up to another, to the newest span where they
+// touch it.
+func (s *spans) add(from, to int64) {
 	newest := &s[0]
 	if from <= newest.to && to >= newest.from {
 		newest.from, newest.to = min(newest.from, from), max(newest.to, to)
@@ -26,10 +15,9 @@ func (s *spans) add(sent int64) {
 	newest.from, newest.to = from, to
 }
 
-// hold tells whether a packet that was sent then, and not answered, met nobody.
-func (s *spans) hold(sent int64) bool {
+func (s *spans) hold(at int64) bool {
 	for _, span := range s {
-		if sent >= span.from && sent <= span.to {
+		if at > span.from && at <= span.to {
 			return true
 		}
 	}

@@ -28,7 +28,7 @@ type test struct {
 	clock  stamp.ErrorEstimate
 
 	interval interval
-	newest   int64 // start of the newest whole interval that was closed
+	given    spans // in which whole intervals began, by the wall clock
 	closed   []interval
 	settled  int // pairs of the oldest closed interval
 	results  []ippm.Result
