@@ -41,8 +41,11 @@ func takeReflector(ctx context.Context, r rig) (samples, error) {
 func (l *link) takeReflectorTurn(ctx context.Context, p pace, probe *process, taken samples) error {
 	length := time.Duration(l.pick(5, 2)) * time.Second
 	u, err := l.meterReflector(ctx, p, probe, length)
+	if err == nil {
+		err = p.check(u)
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("the reflector at %d packets/s: %w", p.rate, err)
 	}
 	taken.add("reflector"+p.name+"_us", u.each())
 	taken.add("reflector"+p.name+"_packets_per_s", u.rate())

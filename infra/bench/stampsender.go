@@ -27,16 +27,14 @@ var (
 func takeSender(ctx context.Context, r rig) (samples, error) {
 	taken := samples{}
 	err := r.withLink(ctx, []string{"fping"}, func(l *link) error {
-		return l.reflecting(ctx, stampTargets, func(*process) error {
-			for range r.pick(2, 1) {
-				for _, p := range []pace{usual, heavy} {
-					if err := l.takeTurn(ctx, p, taken); err != nil {
-						return err
-					}
+		for range r.pick(2, 1) {
+			for _, p := range []pace{usual, heavy} {
+				if err := l.takeTurn(ctx, p, taken); err != nil {
+					return err
 				}
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 	return taken, err
 }
@@ -51,9 +49,17 @@ func (l *link) takeTurn(ctx context.Context, p pace, taken samples) error {
 		name string
 		take func(context.Context, pace, time.Duration) (usage, error)
 	}{{"fping", l.meterFping}, {"bare", l.meterBare}, {"sender", sent}, {"bare", l.meterBare}, {"fping", l.meterFping}} {
-		u, err := turn.take(ctx, p, length)
-		if err != nil {
+		var u usage
+		// A reflector has room for so many sessions of one source, and each turn begins its own.
+		err := l.reflecting(ctx, stampTargets, func(*process) (err error) {
+			u, err = turn.take(ctx, p, length)
 			return err
+		})
+		if err == nil {
+			err = p.check(u)
+		}
+		if err != nil {
+			return fmt.Errorf("%s at %d packets/s: %w", turn.name, p.rate, err)
 		}
 		taken.add(turn.name+p.name+"_us", u.each())
 		taken.add(turn.name+p.name+"_packets_per_s", u.rate())
@@ -61,11 +67,22 @@ func (l *link) takeTurn(ctx context.Context, p pace, taken samples) error {
 	return nil
 }
 
-// meterFping lets it ping as often as the sender sends.
+// check makes sure that the work was done.
+func (p pace) check(u usage) error {
+	if share := u.rate() / float64(p.rate); share < 0.9 || share > 1.1 {
+		return fmt.Errorf("%.0f packets/s came back", u.rate())
+	}
+	return nil
+}
+
+// meterFping lets it ping as often as the sender sends, evenly spaced: between
+// two pings it waits longer than it is asked to.
 func (l *link) meterFping(ctx context.Context, p pace, length time.Duration) (usage, error) {
 	const rest = time.Second // before and after what is measured
-	period := time.Second * stampTargets / time.Duration(p.rate)
-	args := []string{"-q", "-c", fmt.Sprint(int((length + rest) / period)), "-p", inMilliseconds(period), "-i", inMilliseconds(period / stampTargets)}
+	const longer, least = 85 * time.Microsecond, 10 * time.Microsecond
+	gap := time.Second / time.Duration(p.rate)
+	args := []string{"-q", "-c", fmt.Sprint(int((length + rest) / gap / stampTargets)),
+		"-p", inMilliseconds(gap * stampTargets), "-i", inMilliseconds(max(gap-longer, least))}
 	args = append(args, addresses(farFirst, stampTargets)...)
 	fping, err := l.start(ctx, near, "fping.txt", "fping", args...)
 	if err != nil {
