@@ -25,7 +25,7 @@ func (v *Viewer) getFlows(ctx context.Context, in *flowsInput) (*flowsOutput, er
 	out := wire.Flows{Source: in.Source, Target: in.Target, From: from.UTC(), Until: until.UTC(), Results: []wire.FlowResult{}}
 	flows := 0
 	err = v.Store.Flows(ctx, in.Source, in.Target, in.filter(), from, until, func(r store.Stored, heard *ippm.Heard) error {
-		if flows += len(r.Flows); flows > cmp.Or(v.limit, most) {
+		if flows += len(r.Flows); flows > cmp.Or(v.limit, maxFlows) {
 			return errEnough
 		}
 		result, placed := r.Result, heard != nil

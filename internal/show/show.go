@@ -33,7 +33,7 @@ type Viewer struct {
 	// Problems, where it is set, is what is wrong with the server's files.
 	Problems func() []error
 
-	limit int // of results, or of flows, in one answer; most where it is 0
+	limit int // of results, or of flows, in one answer; maxSeries or maxFlows where it is 0
 
 	expected derived[expectation]
 	coverage derived[*inventory.Coverage]
