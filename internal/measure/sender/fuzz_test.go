@@ -57,6 +57,9 @@ func tell(happenings []byte) *story {
 }
 
 func (st *story) packet(what int, interval uint32) {
+	before, held := st.held, st.holds
+	st.holds = false
+	defer func() { st.come(before, held) }()
 	st.moment.Wall += int64(100 * time.Millisecond)
 	st.moment.Since += 100 * time.Millisecond
 	s := st.session
@@ -81,7 +84,6 @@ func (st *story) packet(what int, interval uint32) {
 		st.tail++
 		return
 	case overtaken:
-		st.come(st.held, st.holds)
 		st.held, st.holds = reply, true
 		return
 	}
@@ -95,8 +97,6 @@ func (st *story) packet(what int, interval uint32) {
 	case doubledBackward:
 		st.come(reply, true)
 	}
-	st.come(st.held, st.holds)
-	st.holds = false
 }
 
 func (st *story) come(reply stamp.Reply, comes bool) {
