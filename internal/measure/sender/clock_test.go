@@ -19,9 +19,9 @@ func (w *world) starts() (all []int64) {
 // flows to two targets.
 func (v *virtual) expectNoFlood(t *testing.T) {
 	t.Helper()
-	const most = 2 * 2 // two flows are due in one tick at most
+	const aTick = 2 // one flow to two targets
 	for at, n := range v.sent {
-		if n > 2*most {
+		if n > 2*aTick {
 			t.Errorf("%d packets in the tick of %v", n, at)
 		}
 	}

@@ -213,3 +213,19 @@ func TestLowTTL(t *testing.T) {
 		}
 	}
 }
+
+// TestRepliesThatTakeLongerThanTheSpacing are taken in the next tick, as all are:
+// without the kernel's stamps that is their time.
+func TestRepliesThatTakeLongerThanTheSpacing(t *testing.T) {
+	t.Parallel()
+	v := simulatedWith(t, partOf(nil, "p2"))
+	v.p1.Stamps = timestamp.Stamps{}
+	v.apply(partOf([]inventory.Test{plan("flows")}, "p2"))
+	v.impair(forward, share(1), simulation.Impairment{Delay: 360 * time.Millisecond})
+	v.runInto(0)
+	v.runOut()
+	r := v.results("p2")[0]
+	if expectNone(t, "long", r.Counts); r.RTT.N != r.Sent || r.RTT.Max > 362e3+float64((Tick+2*step)/time.Microsecond) {
+		t.Errorf("%+v", r.RTT.Moments)
+	}
+}
