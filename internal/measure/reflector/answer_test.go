@@ -215,11 +215,16 @@ func TestTWAMPLight(t *testing.T) {
 		if short.SenderSequence != 4 || short.SenderSent != light.Sent || short.Sequence != 0 || len(short.Rest) != 3 {
 			t.Errorf("14 octets: %+v", short)
 		}
+		light.Error = stamp.NewErrorEstimate(true, stamp.PTP, time.Second)
+		if r := e.ask(t, light.Append(nil)); r.Error.Format() != stamp.NTP || r.Received.UnixNano(stamp.NTP, w.host.Wall()) > w.host.Wall() {
+			t.Errorf("timestamps of PTP: %+v", r)
+		}
+		light.Error = 0
 		light.Rest = bytes.Repeat([]byte{0x5a}, 86)
 		e.send(t, -1, light.Append(nil))
 		in := e.replies(t, 1)[0]
-		if r := parse(t, in.Payload); r.Sequence != 1 || r.SSID != 0 {
-			t.Errorf("padded: %+v; want the second of the same session", r)
+		if r := parse(t, in.Payload); r.Sequence != 2 || r.SSID != 0 {
+			t.Errorf("padded: %+v; want the third of the same session", r)
 		}
 		if !slices.Equal(in.Payload[stamp.BaseSize:], light.Rest[:100-stamp.BaseSize]) {
 			t.Errorf("the padding came back as %x", in.Payload[stamp.BaseSize:])

@@ -184,8 +184,30 @@ func TestAClockThatIsFarAway(t *testing.T) {
 	}
 }
 
-// TestTheOwnClockIsStepped away and back within an interval.
-func TestTheOwnClockIsStepped(t *testing.T) {
+// TestTroubleEndsWithItsTest and with nothing less.
+func TestTroubleEndsWithItsTest(t *testing.T) {
+	w := virtual(t)
+	w.Expect([]Expectation{w.expectation()})
+	e := w.end(t, w.sender, 1001)
+	w.at(t, 15*time.Second)
+	w.far.Step(time.Hour)
+	e.tell(t, 0, 1)
+	w.at(t, 26*time.Second)
+	w.heard(10 * time.Second)
+	other := w.expectation()
+	other.Test = "other"
+	w.Expect([]Expectation{other, w.expectation()})
+	if len(w.trouble.told) != 1 {
+		t.Errorf("while the test is there: %v", w.trouble.told)
+	}
+	w.Expect([]Expectation{other})
+	if len(w.trouble.told) != 0 {
+		t.Errorf("when it is gone: %v", w.trouble.told)
+	}
+}
+
+// TestTheClocksAreStepped away for some intervals and back in the midst of one.
+func TestTheClocksAreStepped(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour, 4 * time.Second} {
 		w := virtual(t)
 		w.Expect([]Expectation{w.expectation()})
@@ -193,18 +215,26 @@ func TestTheOwnClockIsStepped(t *testing.T) {
 		w.at(t, 12*time.Second)
 		w.self.Step(step)
 		e.tell(t, 0, 1)
-		w.heard(step)
+		w.far.Step(step)
+		for i := range uint32(kept) {
+			e.tell(t, 1+i, 1)
+			w.pass(t, interval)
+		}
+		w.heard(step.Truncate(interval) + 20*time.Second)
 		w.self.Step(-step)
-		w.at(t, 25*time.Second)
-		e.tell(t, 1, 1)
-		if got := w.heard(10 * time.Second); got != nil {
+		w.far.Step(-step)
+		w.at(t, 65*time.Second)
+		if got := w.heard(50 * time.Second); got != nil {
 			t.Errorf("%v: %+v", step, got)
 		}
-		w.at(t, 35*time.Second)
-		e.tell(t, 2, 1)
-		w.at(t, 46*time.Second)
-		if got := w.flowsHeard(t, 30*time.Second)[0]; got.Heard != 1 {
-			t.Errorf("%v, later: %+v", step, got)
+		for i := range uint32(kept) {
+			start := time.Duration(70+10*i) * time.Second
+			w.at(t, start+5*time.Second)
+			e.tell(t, 100+i, 1)
+			w.at(t, start+16*time.Second)
+			if got := w.flowsHeard(t, start)[0]; got.Heard != 1 {
+				t.Errorf("%v, from %v on: %+v", step, start, got)
+			}
 		}
 	}
 }
