@@ -230,3 +230,19 @@ func TestATWAMPLightReflector(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoReflectorsAtOneAddress are told apart by their ports.
+func TestTwoReflectorsAtOneAddress(t *testing.T) {
+	t.Parallel()
+	v := simulatedWith(t, inventory.Part{})
+	part := partOf([]inventory.Test{plan("flows")}, "p2", "p3")
+	part.Peers[1].Addresses = addressesOf("p2")
+	part.Peers[1].ReflectorPort = 863
+	v.apply(part)
+	v.runInto(every)
+	v.runOut()
+	expectNone(t, "the one that is there", v.sum("p2").Counts)
+	if c := v.sum("p3").Counts; c.Unserved == 0 || c.Sent > 0 {
+		t.Errorf("the one that is not: %+v", c)
+	}
+}

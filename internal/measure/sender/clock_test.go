@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"ixpqos/internal/inventory"
 	"slices"
 	"testing"
 	"time"
@@ -18,9 +19,9 @@ func (w *world) starts() (all []int64) {
 // flows to two targets.
 func (v *virtual) expectNoFlood(t *testing.T) {
 	t.Helper()
-	const most = 2 * 2 // two flows are due in one tick at most
+	const aTick = 2 // one flow to two targets
 	for at, n := range v.sent {
-		if n > 2*most {
+		if n > 2*aTick {
 			t.Errorf("%d packets in the tick of %v", n, at)
 		}
 	}
@@ -163,6 +164,28 @@ func TestTicksThatAreLate(t *testing.T) {
 		}
 		if len(v.intervals) < 3 {
 			t.Errorf("%v held up: %d intervals", d, len(v.intervals))
+		}
+	}
+}
+
+// TestNoIntervalMissesWhatThereWasNoRoomFor: an interval that a clock made twice as
+// long is not settled in time for all of the next.
+func TestNoIntervalMissesWhatThereWasNoRoomFor(t *testing.T) {
+	t.Parallel()
+	test := plan("flows")
+	test.Every, test.Spacing = time.Minute, 100*time.Millisecond
+	v := simulatedWith(t, partOf([]inventory.Test{test}, "p2"))
+	v.runInto(59 * time.Second)
+	v.p1.Step(-59 * time.Second)
+	v.runOut()
+	v.runOut()
+	v.runOut()
+	if len(v.intervals) == 0 {
+		t.Error("nothing was given")
+	}
+	for _, i := range v.intervals {
+		if r := i.Results[0]; r.Sent < 4*600-4 {
+			t.Errorf("%v: %+v", i.Start, r.Counts)
 		}
 	}
 }

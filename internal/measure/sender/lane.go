@@ -109,6 +109,7 @@ func (l *lane) send(t *test, m Moment, due int64) {
 		}
 		s := p.sessions[l.flow]
 		if !s.room() {
+			t.interval.whole = false // it misses this packet
 			continue
 		}
 		s.prepare(m, due, t.interval.number, t.clock)
@@ -189,7 +190,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 	if !port || err != nil {
 		return
 	}
-	p := t.pairTo(e.To.Addr())
+	p := t.pairTo(e.To)
 	if p == nil {
 		return
 	}
@@ -205,9 +206,9 @@ func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 	}
 	p := t.bySSID[reply.SSID]
 	if p == nil && reply.SSID == 0 {
-		p = t.pairTo(in.From.Addr())
+		p = t.pairTo(in.From)
 	}
-	if p == nil || p.to != in.From || p.Family != l.family {
+	if p == nil || p.to != in.From {
 		return
 	}
 	rec := p.sessions[l.flow].arrive(&reply, in, m, t.clock)

@@ -139,9 +139,9 @@ func (t *test) pairAt(slot int) *pair {
 	return t.pairs[slot]
 }
 
-func (t *test) pairTo(address netip.Addr) *pair {
+func (t *test) pairTo(address netip.AddrPort) *pair {
 	for _, p := range t.pairs {
-		if p != nil && p.to.Addr() == address {
+		if p != nil && p.to == address {
 			return p
 		}
 	}
