@@ -38,6 +38,13 @@ func (x *Exchange) Host(t testing.TB, probe string) *Host {
 	return &Host{Name: probe, network: x.exchange.Network, link: x.exchange.Host(x.Probes[i])}
 }
 
+// Manage gives the exchange a management network, and returns its server's host.
+func (x *Exchange) Manage(t testing.TB) *Host {
+	t.Helper()
+	must(t, x.exchange.Manage())
+	return &Host{Name: exchange.Server, network: x.exchange.Network, link: exchange.ServerHost()}
+}
+
 // Lose loses a share of the packets: all at 100 percent.
 func (x *Exchange) Lose(t testing.TB, at exchange.Place, percent float64) {
 	t.Helper()
@@ -74,10 +81,12 @@ func (x *Exchange) Reorder(t testing.TB, at exchange.Place, percent float64, by 
 	must(t, x.exchange.Reorder(at, percent, by))
 }
 
-// Heal removes every fault.
-func (x *Exchange) Heal(t testing.TB) {
+// Heal removes every fault, and tells how many packets each has touched.
+func (x *Exchange) Heal(t testing.TB) []exchange.Fault {
 	t.Helper()
-	must(t, x.exchange.Heal())
+	ended, err := x.exchange.Heal()
+	must(t, err)
+	return ended
 }
 
 // Faults are those that are active.

@@ -137,3 +137,18 @@ func TestOtherSizes(t *testing.T) {
 		t.Errorf("opened as %s, is %s", got, want)
 	}
 }
+
+// TestManagement: every probe reaches the server, beside the exchange.
+func TestManagement(t *testing.T) {
+	t.Parallel()
+	x := NewExchange(t, exchange.Options{})
+	server := x.Manage(t)
+	for _, p := range x.Probes {
+		whole(t, byPort(transmit(t, x.Host(t, p.Name), server, exchange.ServerAddress, flows, packets, everything)), flows)
+	}
+	for m := range x.Links[0].Members {
+		if crossing := x.Crossing(t, exchange.Place{Link: "sw1-sw2", Member: m, Direction: exchange.Forward}); len(crossing) > 0 {
+			t.Errorf("what the server is sent crosses member %d: %v", m, crossing)
+		}
+	}
+}

@@ -215,12 +215,20 @@ func TestHealing(t *testing.T) {
 	if got := len(b.Faults(t)); got != 5+16 {
 		t.Errorf("%d faults are active, want 21: %+v", got, b.Faults(t))
 	}
-	b.Heal(t)
+	if got := len(b.Heal(t)); got != 5+16 {
+		t.Errorf("%d faults were healed, want 21", got)
+	}
 	if left := b.Faults(t); len(left) != 0 {
 		t.Errorf("still active: %+v", left)
 	}
 	for _, family := range families {
 		whole(t, byPort(transmit(t, b.p1, b.p3, family.p3, flows, packets, everything)), flows)
 		whole(t, byPort(transmit(t, b.p3, b.p1, family.p1, flows, packets, everything)), flows)
+	}
+	b.Lose(t, b.at, 100)
+	lost := len(b.crossing["IPv4"]) * packets
+	transmit(t, b.p1, b.p3, "198.18.0.3", flows, packets, func() int { return total - lost })
+	if ended := b.Heal(t); len(ended) != 1 || ended[0].At != b.at || ended[0].Packets != uint64(lost) {
+		t.Errorf("healed were %+v, want one at %v that lost %d", ended, b.at, lost)
 	}
 }

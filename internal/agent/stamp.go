@@ -2,9 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -108,11 +108,11 @@ func (e *stampEngine) listen(part inventory.Part, r *reflector.Reflector) {
 	if len(expectations(part)) > 0 {
 		s.Addresses = ips(part.Addresses)
 	}
-	sentence := ""
-	if problems := r.Apply(s); problems != nil {
-		sentence = errors.Join(problems...).Error()
+	var sentences []string
+	for _, problem := range r.Apply(s) {
+		sentences = append(sentences, problem.Error())
 	}
-	e.board.set("reflector ports", sentence)
+	e.board.set("reflector ports", strings.Join(sentences, "; "))
 }
 
 // expectations are the flows that other probes send here.

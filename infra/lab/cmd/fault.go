@@ -83,7 +83,7 @@ func (c faultCommand) Run() error {
 	}
 	switch {
 	case c.Heal:
-		err = x.Heal()
+		_, err = x.Heal()
 	case c.Dead:
 		err = x.Kill(c.Link)
 	case !c.Show:

@@ -81,7 +81,7 @@ func play(ctx context.Context, x *exchange.Exchange, bin string) error {
 			return execute(ctx, cmd, filepath.Join(folder, host+".log"))
 		})
 	}
-	start("server", "ixpqos-server", "serve", "--listen", server+port, "--inventory", inventory,
+	start(exchange.Server, "ixpqos-server", "serve", "--listen", exchange.ServerAddress+port, "--inventory", inventory,
 		"--store", "sqlite:"+filepath.Join(folder, "ixpqos.db"), "--public-read")
 	if err := ready(ctx, url+"/readyz"); err == nil {
 		for _, p := range x.Probes {
