@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ixpqos/infra/lab/netns"
@@ -99,7 +100,13 @@ func (l *link) start(ctx context.Context, side, output, program string, args ...
 
 // startTraffic is start for a command of package traffic, once it works.
 func (l *link) startTraffic(ctx context.Context, side, output string, args ...string) (*process, error) {
-	p, err := l.start(ctx, side, output, l.traffic, append(args, "--from", nearFirst, "--to", farFirst)...)
+	return l.startTrafficBy(ctx, side, output, nil, args...)
+}
+
+// startTrafficBy is startTraffic by a program that becomes it, such as taskset.
+func (l *link) startTrafficBy(ctx context.Context, side, output string, by []string, args ...string) (*process, error) {
+	command := slices.Concat(by, []string{l.traffic}, args, []string{"--from", nearFirst, "--to", farFirst})
+	p, err := l.start(ctx, side, output, command[0], command[1:]...)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 // stampInterval is what package traffic tells of one.
 type stampInterval struct {
+	Start time.Time
 	ippm.Counts
 	Lost               int
 	Samples            int
@@ -28,7 +29,10 @@ type stampInterval struct {
 type distribution map[string]float64
 
 // quantileNames are in order.
-var quantileNames = []string{"p1", "p10", "p50", "p90", "p99", "p99.9", "max"}
+var (
+	quantileNames   = []string{"p1", "p10", "p50", "p90", "p99", "p99.9", "max"}
+	quantilesByName = map[string]float64{"p1": 0.01, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1}
+)
 
 func (d distribution) String() string {
 	var b strings.Builder
@@ -50,9 +54,9 @@ func (d distribution) add(to samples, name string) {
 const senderOutput = "send.jsonl"
 
 // startSender starts the sender of package traffic, whose intervals begin at a
-// moment.
-func (l *link) startSender(ctx context.Context, start time.Time, every time.Duration, targets, flows int) (*process, error) {
-	return l.startTraffic(ctx, near, senderOutput, "send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
+// moment. It may be started by another program that becomes it.
+func (l *link) startSender(ctx context.Context, start time.Time, every time.Duration, targets, flows int, by ...string) (*process, error) {
+	return l.startTrafficBy(ctx, near, senderOutput, by, "send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
 		"--targets", fmt.Sprint(targets), "--flows", fmt.Sprint(flows))
 }
 

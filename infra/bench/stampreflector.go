@@ -8,8 +8,7 @@ import (
 )
 
 // takeReflector measures the probe as a reflector of evenly spaced packets of
-// 320 sessions. Fping's own part is that of the sender's figures, in turns with
-// this.
+// 320 sessions, in turns with fping.
 func takeReflector(ctx context.Context, r rig) (samples, error) {
 	taken := samples{}
 	err := r.withLink(ctx, []string{"fping"}, func(l *link) error {
@@ -25,7 +24,7 @@ func takeReflector(ctx context.Context, r rig) (samples, error) {
 			if err := pause(ctx, time.Second); err != nil { // to listen
 				return err
 			}
-			for range r.pick(3, 1) {
+			for range r.pick(2, 1) {
 				for _, p := range []pace{usual, heavy} {
 					if err := l.takeReflectorTurn(ctx, p, probe, taken); err != nil {
 						return err
@@ -39,17 +38,15 @@ func takeReflector(ctx context.Context, r rig) (samples, error) {
 }
 
 func (l *link) takeReflectorTurn(ctx context.Context, p pace, probe *process, taken samples) error {
-	length := time.Duration(l.pick(5, 2)) * time.Second
-	u, err := l.meterReflector(ctx, p, probe, length)
-	if err == nil {
-		err = p.check(u)
-	}
+	length := time.Duration(l.pick(3, 2)) * time.Second
+	u, err := p.undisturbed("reflector", func() (usage, error) { return l.meterReflector(ctx, p, probe, length) })
 	if err != nil {
-		return fmt.Errorf("the reflector at %d packets/s: %w", p.rate, err)
+		return err
 	}
 	taken.add("reflector"+p.name+"_us", u.each())
 	taken.add("reflector"+p.name+"_packets_per_s", u.rate())
-	if u, err = l.meterFping(ctx, p, length); err == nil {
+	u, err = p.undisturbed("fping", func() (usage, error) { return l.meterFping(ctx, p, length) })
+	if err == nil {
 		taken.add("reflector_fping"+p.name+"_us", u.each())
 	}
 	return err

@@ -28,14 +28,13 @@ func takeScale(ctx context.Context, r rig) (samples, error) {
 
 func (l *link) takeOneCore(ctx context.Context, taken samples) error {
 	every := time.Duration(l.pick(10, 2)) * time.Second
-	count := l.pick(2, 1)
 	start := time.Now().Add(slack)
-	sender, err := l.startSender(ctx, start, every, farCount, usual.flows)
+	sender, err := l.startSender(ctx, start, every, farCount, usual.flows, "taskset", "--cpu-list", "0")
 	if err != nil {
 		return err
 	}
 	err = sender.during(func() error {
-		if err := pause(ctx, time.Until(start.Add(time.Duration(count)*every+settling+slack))); err != nil {
+		if err := pause(ctx, time.Until(start.Add(every+settling+slack))); err != nil {
 			return err
 		}
 		mb, err := sender.memory("VmHWM")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
@@ -13,6 +14,7 @@ import (
 
 // interval is what one was like, over all pairs.
 type interval struct {
+	Start time.Time
 	ippm.Counts
 	Lost               int
 	Samples            int
@@ -59,7 +61,7 @@ func (s settings) part() inventory.Part {
 }
 
 func summary(i sender.Interval, sockets []*timestamp.Socket) interval {
-	var sum interval
+	sum := interval{Start: i.Start}
 	var rtt ippm.Delay
 	for _, r := range i.Results {
 		sum.Counts = sum.Counts.Plus(r.Counts)
