@@ -68,8 +68,10 @@ func (r round) stamp(ctx context.Context) ([]measured, error) {
 	bar := newProgress(r.progress, 1, plan.Count)
 	defer bar.end()
 	err := s.Run(ctx, parts, func(i sender.Interval) {
-		results = r.match(i.Results)
-		done()
+		if i.Whole {
+			results = r.match(i.Results)
+			done()
+		}
 	})
 	if err == nil && results == nil {
 		err = fmt.Errorf("nothing was measured: %s", strings.Join(troubles, "; "))

@@ -39,6 +39,9 @@ func send(ctx context.Context, s settings) error {
 	var failed error
 	ready()
 	err := engine.Run(ctx, parts, func(i sender.Interval) {
+		if !i.Whole {
+			return
+		}
 		if err := tell(summary(i, sockets)); err != nil {
 			failed = err
 		}

@@ -168,6 +168,32 @@ func TestTicksThatAreLate(t *testing.T) {
 	}
 }
 
+// TestAShortPauseCostsNoInterval: it has less sent in it, and says so.
+func TestAShortPauseCostsNoInterval(t *testing.T) {
+	t.Parallel()
+	v := simulated(t)
+	v.runInto(every + 3*time.Second)
+	given := len(v.intervals)
+	v.pass = true
+	v.run(2 * time.Second)
+	v.pass = false
+	v.runOut()
+	after := v.intervals[given:]
+	if len(after) < 2 || after[1].Start.Sub(after[0].Start) != every {
+		t.Fatalf("%d intervals after the pause", len(after))
+	}
+	least := perFlow
+	for _, r := range v.results("p2") {
+		if r.Received != r.Sent {
+			t.Errorf("%+v", r.Counts)
+		}
+		least = min(least, r.Flows[0].Sent)
+	}
+	if least > perFlow-7 || least < perFlow-9 {
+		t.Errorf("in the interval with a pause of 2 s %d of %d packets of a flow were sent", least, perFlow)
+	}
+}
+
 // TestNoIntervalMissesWhatThereWasNoRoomFor: an interval that a clock made twice as
 // long is not settled in time for all of the next.
 func TestNoIntervalMissesWhatThereWasNoRoomFor(t *testing.T) {

@@ -13,9 +13,10 @@ const (
 	// settleTicks is over how many ticks the pairs of an interval are spread, so
 	// that no tick is late for it.
 	settleTicks = 20
-	// longestPause is how long the ticks may stay away in an interval that is still
-	// called whole, at its beginning too.
-	longestPause = time.Second
+	// pausesIn is what part of an interval the ticks may stay away, at its beginning
+	// too, for it to be given still: one half. What was sent in the other says
+	// enough, and it says how much that was.
+	pausesIn = 2
 	// shortGap is how long no interval is given for what passes, such as a step of
 	// the clock: a clock that goes back there finds nothing to give.
 	shortGap = int64(10 * time.Minute)
@@ -25,16 +26,17 @@ const (
 type interval struct {
 	number uint32 // from 1, in the order in which they are opened
 	start  int64  // Unix time in nanoseconds
-	// whole tells whether it was measured from its beginning to its end, by a clock
-	// that did not step, and was not before.
+	// whole tells whether it was measured from its beginning to its end, but for a
+	// pause, by a clock that did not step, and was not before.
 	whole    bool
 	closedAt time.Duration
 }
 
 // turn opens the interval that a moment is in, and closes the one before.
-func (t *test) turn(m Moment, stepped, paused bool) {
+func (t *test) turn(m Moment, stepped bool, pause time.Duration) {
+	longest := t.Every / pausesIn
 	start := t.startOf(m.Wall)
-	t.interval.whole = t.interval.whole && !stepped && !paused && start >= t.interval.start
+	t.interval.whole = t.interval.whole && !stepped && pause <= longest && start >= t.interval.start
 	if start == t.interval.start {
 		return
 	}
@@ -49,7 +51,7 @@ func (t *test) turn(m Moment, stepped, paused bool) {
 	t.interval = interval{
 		number: before.number + 1,
 		start:  start,
-		whole:  before.number > 0 && !stepped && !t.given.hold(start) && m.Wall-start < int64(longestPause),
+		whole:  before.number > 0 && !stepped && !t.given.hold(start) && m.Wall-start <= int64(longest),
 	}
 }
 
@@ -88,9 +90,8 @@ func (t *test) settle(m Moment, emit func(Interval)) {
 	if t.settled < len(t.pairs) {
 		return
 	}
-	if i.whole {
-		emit(Interval{Test: t.Name, Start: time.Unix(0, i.start).UTC(), Length: t.Every, Results: t.results, Lateness: t.lateness})
-	} else if i.number > 1 { // a test begins within its first one
+	emit(Interval{Test: t.Name, Start: time.Unix(0, i.start).UTC(), Length: t.Every, Whole: i.whole, Results: t.results, Lateness: t.lateness})
+	if !i.whole && i.number > 1 { // a test begins within its first one
 		t.missed()
 	}
 	t.tellTrouble()

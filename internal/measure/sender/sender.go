@@ -41,11 +41,13 @@ type Settings struct {
 }
 
 // Interval is what a test measured in one interval. Results is empty where the
-// probe is no source of the test.
+// probe is no source of the test, and where the interval is not Whole: it is told
+// of then for what others sent in it.
 type Interval struct {
 	Test    string
 	Start   time.Time
 	Length  time.Duration
+	Whole   bool
 	Results []ippm.Result
 	// Lateness is how long after they were due packets left, in microseconds.
 	Lateness ippm.Delay
@@ -178,13 +180,13 @@ func (s *Sender) Tick(m Moment, emit func(Interval)) {
 	if stepped || s.tick == 0 {
 		s.tick = tick - 1
 	}
-	paused := m.Since-s.ticked > longestPause
+	pause := m.Since - s.ticked
 	s.ticked = m.Since
 	s.readClock(m)
 	for _, t := range s.tests {
 		t.clock = s.clock
 		t.drain(m)
-		t.turn(m, stepped, paused)
+		t.turn(m, stepped, pause)
 	}
 	// One tick may be caught up with, and no more: what was not sent is not sent.
 	for n := max(s.tick+1, tick-1); n <= tick; n++ {

@@ -166,8 +166,9 @@ func (s *session) take(rec *record, reply *stamp.Reply, in *timestamp.Incoming, 
 		if int64(m.Since)-rec.sentSince > int64(inventory.LossThreshold+Tick) {
 			rec.flags |= late
 		}
-	// How long the reflector's host kept the packet is not the network's doing.
-	case rec.rtt() > int64(inventory.LossThreshold):
+	// How long the reflector's host kept the packet is not the network's doing, if
+	// its clock did not step meanwhile.
+	case min(rec.t4-rec.t1, rec.rtt()) > int64(inventory.LossThreshold):
 		rec.flags |= late
 	}
 	if rec.seq != s.highest && s.highest-rec.seq < uint32(len(s.records)) {

@@ -181,7 +181,13 @@ func (v *virtual) run(d time.Duration) {
 	}
 }
 
-func (w *world) take(i Interval) { w.intervals = append(w.intervals, i) }
+func (w *world) take(i Interval) {
+	if i.Whole {
+		w.intervals = append(w.intervals, i)
+	} else if i.Results != nil {
+		panic("an interval that is not whole has results")
+	}
+}
 
 func (w *world) apply(part inventory.Part) {
 	w.t.Helper()
