@@ -17,7 +17,8 @@ func TestFiguresOfSamples(t *testing.T) {
 		value func(samples) float64
 		want  float64
 	}{
-		"median":             {quantile("a", 0.5), 2},
+		"p50":                {quantile("a", 0.5), 2},
+		"median":             {median("a"), 2.5},
 		"p95":                {quantile("a", 0.95), 4},
 		"highest":            {highest("a"), 4},
 		"mean":               {mean("a"), 2.5},
