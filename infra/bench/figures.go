@@ -146,7 +146,18 @@ func quantile(name string, q float64) func(samples) float64 {
 
 func highest(name string) func(samples) float64 { return quantile(name, 1) }
 
-func median(name string) func(samples) float64 { return quantile(name, 0.5) }
+// median lies between the two in the middle of an even number of samples: of
+// two, the lower one would flatter.
+func median(name string) func(samples) float64 {
+	return func(s samples) float64 {
+		sorted := slices.Sorted(slices.Values(s[name]))
+		n := len(sorted)
+		if n == 0 {
+			return math.NaN()
+		}
+		return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	}
+}
 
 func mean(name string) func(samples) float64 {
 	return func(s samples) float64 {

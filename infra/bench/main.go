@@ -1,7 +1,8 @@
-// Command bench measures what README promises, on the real binaries and over
-// loopback: how fast the matrix is given, how many results are taken, by SQLite
-// and by a real InfluxDB, how fast a function starts, what a probe needs of
-// memory, and how large the binaries are.
+// Command bench measures what README promises, on the real binaries, over
+// loopback and over links of network namespaces: how fast the matrix is given,
+// how many results are taken, by SQLite and by a real InfluxDB, how fast a
+// function starts, what a probe needs of memory, what STAMP costs and how true
+// it is, beside fping and irtt, and how large the binaries are.
 //
 // What it promises: every figure comes with its samples, the commit and the
 // machine; a figure that cannot be measured is missing, with its reason, and

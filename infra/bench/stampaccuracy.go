@@ -69,10 +69,11 @@ func (l *link) takeIdleAndLoaded(ctx context.Context, taken samples) error {
 
 func (l *link) addAccuracy(load load, i stampInterval, taken samples) {
 	i.RTT.add(taken, "rtt_"+load.name)
-	taken.add("kernel_t1_percent", 100*float64(i.KernelT1)/float64(i.Samples))
+	// Of all that were answered: those without a stamp are no samples.
+	taken.add("kernel_t1_percent", 100*float64(i.KernelT1)/float64(i.Received))
 	taken.add("kernel_t3_percent", 100*float64(i.KernelT3)/float64(i.Received))
 	taken.add("lost_"+load.name, float64(i.Lost))
-	l.note("RTT %s: %v; %d sent, %d lost", load.name, i.RTT, i.Sent, i.Lost)
+	l.note("RTT %s: %v; %d sent, %d lost, %d with all stamps", load.name, i.RTT, i.Sent, i.Lost, i.Samples)
 }
 
 // takeIRTT has irtt measure during an interval, most of it, under the load.
