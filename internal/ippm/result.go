@@ -139,8 +139,9 @@ type Result struct {
 	// clock can have measured (a negative one) is left out, so RTT.N may be
 	// less than Received.
 	RTT Delay
-	// First is the RTT of the first packet after a silence, which pays for
-	// address resolution: it is in no count. Nil where it was not measured or lost.
+	// First is the RTT of the first packet after a silence, which pays for address
+	// resolution and is in no RTT. A ping of that kind is in no count either. Nil
+	// where it was not measured or lost.
 	First *time.Duration
 	// Detail is nil where the kind of test does not see it.
 	Detail *Detail
