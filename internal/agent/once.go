@@ -62,7 +62,7 @@ func Once(ctx context.Context, s OnceSettings, out io.Writer, log *slog.Logger) 
 	if source == "" {
 		source, _ = os.Hostname()
 	}
-	r := round{source: source, part: part, test: test, pairs: pairs, progress: s.Progress}
+	r := round{source: source, part: part, test: test, pairs: pairs, progress: s.Progress, log: log}
 	measure, print := r.ping, printPings
 	if test.Kind == inventory.KindSTAMP {
 		measure, print = r.stamp, printFlows
@@ -95,6 +95,7 @@ type round struct {
 	test     inventory.Test
 	pairs    []inventory.Pair
 	progress io.Writer
+	log      *slog.Logger
 }
 
 // part is the configuration to go by: a file's, the server's, the last good

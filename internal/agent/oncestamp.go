@@ -2,11 +2,11 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -35,10 +35,15 @@ var defaultSTAMP = inventory.Test{Name: "once", Kind: inventory.KindSTAMP, Count
 // runs it too: it has source ports that no test has, and more packets a second,
 // so that a round is short.
 func onceAsNow(part inventory.Part, t inventory.Test) inventory.Test {
+	first, after := int(t.Port), int(t.Port)
 	for _, other := range part.Tests {
 		if other.Kind == inventory.KindSTAMP {
-			t.Port = max(t.Port, other.Port+uint16(other.Flows))
+			first, after = min(first, int(other.Port)), max(after, other.LastPort()+1)
 		}
+	}
+	t.Port = uint16(after)
+	if after+t.Flows > 1<<16 {
+		t.Port = uint16(max(first-t.Flows, inventory.MinPort))
 	}
 	t.Count, t.Spacing = oncePackets, onceSpacing
 	return t
@@ -48,25 +53,22 @@ func onceAsNow(part inventory.Part, t inventory.Test) inventory.Test {
 func (r round) stamp(ctx context.Context) ([]measured, error) {
 	plan := r.test
 	plan.Every = time.Duration(plan.Count) * plan.Spacing
-	plan.Sources, plan.Targets = nil, nil
+	plan.Sources, plan.Targets, plan.Families = nil, nil, familiesOf(r.pairs)
 	if err := sender.Check(plan, len(r.pairs)); err != nil {
 		return nil, err
 	}
 	ctx, done := context.WithCancel(ctx)
 	defer done()
-	var troubles []string
 	begin := time.Now().Add(warmUp)
 	s := sender.New(sender.Settings{Name: r.source, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Origin: begin.UnixNano(),
 		Trouble: func(_, sentence string) {
-			if sentence != "" && !slices.Contains(troubles, sentence) {
-				troubles = append(troubles, sentence)
+			if sentence != "" {
+				r.log.Warn(sentence)
 			}
 		}})
 	parts := make(chan inventory.Part, 1)
 	parts <- r.onlyThis(plan)
 	var results []measured
-	bar := newProgress(r.progress, 1, plan.Count)
-	defer bar.end()
 	err := s.Run(ctx, parts, func(i sender.Interval) {
 		if i.Whole {
 			results = r.match(i.Results)
@@ -74,9 +76,18 @@ func (r round) stamp(ctx context.Context) ([]measured, error) {
 		}
 	})
 	if err == nil && results == nil {
-		err = fmt.Errorf("nothing was measured: %s", strings.Join(troubles, "; "))
+		err = errors.New("nothing was measured")
 	}
 	return results, err
+}
+
+func familiesOf(pairs []inventory.Pair) (families []uint8) {
+	for _, p := range pairs {
+		if !slices.Contains(families, p.Family) {
+			families = append(families, p.Family)
+		}
+	}
+	return families
 }
 
 func randomSSID() uint16 { return uint16(rand.Uint32()) }
@@ -85,9 +96,11 @@ func openSender(o timestamp.Options) (sender.Socket, error) { return timestamp.O
 
 // onlyThis is a part with nothing but the pairs of the round.
 func (r round) onlyThis(plan inventory.Test) inventory.Part {
-	part := inventory.Part{Probe: r.source, Interface: r.part.Interface, Addresses: r.part.Addresses, Tests: []inventory.Test{plan}}
-	if len(part.Addresses) == 0 {
-		part.Addresses = []inventory.Address{{Family: 4, Host: "0.0.0.0"}, {Family: 6, Host: "::"}}
+	part := inventory.Part{Probe: r.source, Interface: r.part.Interface, Addresses: slices.Clone(r.part.Addresses), Tests: []inventory.Test{plan}}
+	for _, any := range []inventory.Address{{Family: 4, Host: "0.0.0.0"}, {Family: 6, Host: "::"}} {
+		if !slices.ContainsFunc(part.Addresses, func(a inventory.Address) bool { return a.Family == any.Family }) {
+			part.Addresses = append(part.Addresses, any)
+		}
 	}
 	for _, p := range r.pairs {
 		part.Peers = append(part.Peers, inventory.Peer{Name: p.Target, Addresses: []inventory.Address{{Family: p.Family, Host: p.To}},
@@ -126,8 +139,9 @@ func printFlows(out io.Writer, source string, results []measured) error {
 // printLossyFlows names the flows that lost packets, and in which direction.
 func printLossyFlows(out io.Writer, results []measured) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	lossy := 0
+	lossy, sent := 0, 0
 	for _, m := range results {
+		sent += m.Sent
 		for _, f := range m.Flows {
 			if f.Lost() == 0 {
 				continue
@@ -139,7 +153,7 @@ func printLossyFlows(out io.Writer, results []measured) error {
 				f.Forward, f.Backward, f.Unplaced, flowMedian(f))
 		}
 	}
-	if lossy == 0 {
+	if lossy == 0 && sent > 0 {
 		fmt.Fprintln(table, "\nNo flow lost a packet.")
 	}
 	if err := table.Flush(); err != nil {

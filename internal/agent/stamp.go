@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type stampEngine struct {
 	board *board
 	log   *slog.Logger
 	part  atomic.Pointer[inventory.Part]
+	netif int // index of the interface that is listened on; 0 for any
 }
 
 // Run measures until the context ends; that is no error.
@@ -80,6 +82,7 @@ func (e *stampEngine) follow(ctx context.Context, parts <-chan inventory.Part, o
 
 func (e *stampEngine) reflect(part inventory.Part, r *reflector.Reflector) {
 	r.SetAllowed(addressesOf(part.Peers))
+	r.SetReflecting(reflectorsOf(part.Peers))
 	e.listen(part, r)
 	r.Expect(expectations(part))
 }
@@ -88,6 +91,16 @@ func addressesOf(peers []inventory.Peer) []netip.Addr {
 	var all []netip.Addr
 	for _, p := range peers {
 		all = append(all, ips(p.Addresses)...)
+	}
+	return all
+}
+
+func reflectorsOf(peers []inventory.Peer) []netip.AddrPort {
+	var all []netip.AddrPort
+	for _, p := range peers {
+		for _, ip := range ips(p.Addresses) {
+			all = append(all, netip.AddrPortFrom(ip, p.ReflectorPort))
+		}
 	}
 	return all
 }
@@ -104,6 +117,10 @@ func ips(addresses []inventory.Address) []netip.Addr {
 
 // listen opens the reflector's ports, where any test has it reflect.
 func (e *stampEngine) listen(part inventory.Part, r *reflector.Reflector) {
+	if index := indexOf(part.Interface); index != e.netif {
+		r.Apply(reflector.Settings{}) // what listened there hears nothing any more
+		e.netif = index
+	}
 	s := reflector.Settings{Port: part.ReflectorPort, Interface: part.Interface, Stateless: part.Stateless}
 	if len(expectations(part)) > 0 {
 		s.Addresses = ips(part.Addresses)
@@ -113,6 +130,19 @@ func (e *stampEngine) listen(part inventory.Part, r *reflector.Reflector) {
 		sentences = append(sentences, problem.Error())
 	}
 	e.board.set("reflector ports", strings.Join(sentences, "; "))
+}
+
+// indexOf tells an interface from one of the same name that was there before; 0
+// where none is named, or there.
+func indexOf(name string) int {
+	if name == "" {
+		return 0
+	}
+	i, err := net.InterfaceByName(name)
+	if err != nil {
+		return 0
+	}
+	return i.Index
 }
 
 // expectations are the flows that other probes send here.

@@ -151,7 +151,7 @@ func TestOnceMeasuresFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results, err := round{source: "p1", part: part, test: test, pairs: part.Pairs(test)}.stamp(t.Context())
+	results, err := round{source: "p1", part: part, test: test, pairs: part.Pairs(test), log: discard}.stamp(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

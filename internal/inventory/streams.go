@@ -65,12 +65,28 @@ func (l load) heaviest(tests []Test, counts func(test int) bool) int {
 func (c *checker) streams(plans []planned, loads []load) {
 	for i, plan := range plans {
 		if plan.auto {
+			c.ways(c.inv.Tests[i], plan.line)
 			c.inv.Tests[i].Flows = c.inv.enoughFlows(c.inv.Tests[i], mostPairs(loads, i).pairs[i])
 		}
 	}
 	c.stretch(plans, loads)
 	c.budget(plans, loads)
 	c.ports(plans)
+}
+
+// ways checks that flows: auto knows which bundles a test crosses.
+func (c *checker) ways(t Test, line int) {
+	fabric := newFabric(c.inv)
+	for _, probe := range c.inv.Probes {
+		part, _ := c.inv.Part(probe.Name)
+		for _, pair := range part.Pairs(t) {
+			if _, ok := fabric.way(probe.Name, pair.Target); !ok {
+				c.add(line, "test %q: flows is auto, but no way is known from probe %q to %q: give both their switch, and the links between, or flows as a number",
+					t.Name, probe.Name, pair.Target)
+				return
+			}
+		}
+	}
 }
 
 // stretch raises the spacing of the tests that leave it to us until every probe

@@ -39,7 +39,6 @@ func TestAutoTakesWhatTheBundlesNeed(t *testing.T) {
 		{"four probes a site", mesh(4, "members: 8", "- {name: a, kind: stamp, flows: auto}"), "a 2×250ms"},
 		{"layer 3", mesh(1, "members: 8, hash: l3", "- {name: a, kind: stamp, flows: auto}"), "a 1×250ms"},
 		{"layer 2", mesh(1, "members: 8, hash: l2", "- {name: a, kind: stamp, flows: auto}"), "a 1×250ms"},
-		{"no fabric known", withTests("{name: a, kind: stamp, flows: auto}"), "a 1×250ms"},
 		{"nobody to measure", "probes: [{name: p1, addresses: [192.0.2.1]}]\ntests: [{name: a, kind: stamp, flows: auto}]", "a 1×250ms"},
 		{"more than there are", mesh(1, "members: 512", "- {name: a, kind: stamp, flows: auto}"), "a 1024×350ms"},
 		{"each test by itself", mesh(1, "members: 8", "- {name: a, kind: stamp, flows: auto}\n- {name: b, kind: stamp, flows: auto, port: 40000}"),

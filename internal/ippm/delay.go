@@ -5,6 +5,9 @@ import (
 	"math"
 )
 
+// maxDelay is three centuries in microseconds: two clocks are not further apart.
+const maxDelay = 1e16
+
 // Moments summarises samples in microseconds by what can be merged exactly. N =
 // 0 means that nothing was measured: no other field means anything then.
 type Moments struct {
@@ -74,6 +77,9 @@ func (m Moments) check(what string) error {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("%s has a value that is not finite", what)
 		}
+	}
+	if m.Min < -maxDelay || m.Max > maxDelay || m.StdDev() > 2*maxDelay {
+		return fmt.Errorf("%s has a value beyond all clocks: %g to %g us", what, m.Min, m.Max)
 	}
 	// The mean of equal samples may miss them by a rounding error.
 	slack := 1e-9 * (math.Abs(m.Min) + math.Abs(m.Max))

@@ -50,10 +50,19 @@ func checkFlows(flows []Flow) error {
 	return nil
 }
 
-// checkSum holds a result's flows against its counts.
+// checkSum holds a result's flows against its counts and its interval.
 func (r Result) checkSum() error {
 	if len(r.Flows) == 0 {
 		return nil
+	}
+	if r.Length > MaxFlowInterval {
+		return fmt.Errorf("length is %v; with flows it is at most %v", r.Length, MaxFlowInterval)
+	}
+	seconds := uint((r.Length + time.Second - 1) / time.Second)
+	for _, f := range r.Flows {
+		if (f.LossyForward|f.LossyBackward|f.LossyUnplaced)>>seconds != 0 {
+			return fmt.Errorf("flow %d lost packets in seconds that an interval of %v does not have", f.Port, r.Length)
+		}
 	}
 	if sum := sumOf(r.Flows); sum != r.Counts {
 		return fmt.Errorf("the flows' counts make %+v, not the result's %+v", sum, r.Counts)
@@ -69,6 +78,9 @@ func sumOf(flows []Flow) (sum Counts) {
 }
 
 func (f Flow) check() error {
+	if f.Counts == (Counts{}) {
+		return errors.New("it counts nothing")
+	}
 	if f.Samples < 0 || f.Samples > f.Received {
 		return fmt.Errorf("%d round-trip times for %d received packets", f.Samples, f.Received)
 	}

@@ -211,7 +211,15 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"3 samples but a sketch of 0":                         func(r *Result) { r.RTT.Sketch = Sketch{} },
 		"rtt has a negative number of samples":                func(r *Result) { r.RTT.N = -3 },
 		"first_rtt_us is -1s":                                 func(r *Result) { r.First = &negative },
-		"the flows' counts make {Sent:1":                      func(r *Result) { r.Flows = []Flow{{Port: 61000, Counts: Counts{Sent: 1, Received: 1}}} },
+		"flow 61000: it counts nothing":                       func(r *Result) { r.Flows = []Flow{{Port: 61000}} },
+		"flow 61000 lost packets in seconds that": func(r *Result) {
+			r.Flows = []Flow{{Port: 61000, Counts: r.Counts, LossyForward: 1 << 10}}
+		},
+		"length is 1m1s; with flows": func(r *Result) {
+			r.Length, r.Flows = 61*time.Second, []Flow{{Port: 61000, Counts: r.Counts}}
+		},
+		"rtt has a value beyond all clocks": func(r *Result) { r.RTT.M2 = math.MaxFloat64 },
+		"the flows' counts make {Sent:1":    func(r *Result) { r.Flows = []Flow{{Port: 61000, Counts: Counts{Sent: 1, Received: 1}}} },
 	} {
 		r := good()
 		breakIt(&r)

@@ -23,22 +23,31 @@ func Join(r Result, h Heard) Result {
 }
 
 // place finds what became of the unplaced packets: what was not heard was lost
-// forward; what was heard but not answered met no reflector; the rest was lost
-// backward.
+// forward, and what was heard backward. Of all that seems lost backward, so much
+// met no reflector as was heard and not answered: a packet that is not answered
+// has its number at the reflector too.
 func (f *Flow) place(h HeardFlow) {
-	if h.Heard < f.Received+f.Late+f.Backward {
-		return // the clocks are apart, or the reflector's socket overflowed
+	if h.Heard < f.Received+f.Late+f.Backward || h.Heard > f.Sent+f.Unserved {
+		return // the clocks are apart, or it is not this sender's that was heard
 	}
 	forward := min(max(f.Sent-h.Heard-f.Forward, 0), f.Unplaced)
-	unserved := min(f.Unplaced-forward, h.Heard-h.Answered)
-	backward := f.Unplaced - forward - unserved
-	f.Forward, f.Backward, f.Unplaced = f.Forward+forward, f.Backward+backward, 0
+	backward := f.Backward + f.Unplaced - forward
+	unserved := min(backward, h.Heard-h.Answered)
+	placed := f.Unplaced > forward
+	f.Forward, f.Backward, f.Unplaced = f.Forward+forward, backward-unserved, 0
 	f.Unserved, f.Sent = f.Unserved+unserved, f.Sent-unserved
-	if forward > 0 {
+	f.placeSeconds(forward > 0, placed)
+}
+
+// placeSeconds moves the seconds of unplaced losses to the directions that got any.
+func (f *Flow) placeSeconds(forward, backward bool) {
+	if forward {
 		f.LossyForward |= f.LossyUnplaced
 	}
-	if backward > 0 {
+	if backward {
 		f.LossyBackward |= f.LossyUnplaced
 	}
-	f.LossyUnplaced = 0
+	if f.LossyUnplaced = 0; f.Backward == 0 {
+		f.LossyBackward = 0
+	}
 }

@@ -49,7 +49,11 @@ func TestJoinPlacesWhatIsUnplaced(t *testing.T) {
 		"more heard than sent": {
 			flow:  Flow{Counts: Counts{Sent: 40, Received: 30, Unplaced: 10}, LossyUnplaced: 4},
 			heard: []HeardFlow{{Heard: 50, Answered: 50}},
-			want:  Flow{Counts: Counts{Sent: 40, Received: 30, Backward: 10}, LossyBackward: 4}},
+			want:  Flow{Counts: Counts{Sent: 40, Received: 30, Unplaced: 10}, LossyUnplaced: 4}},
+		"not answered, which seemed lost backward": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 30, Backward: 6, Unplaced: 4}, LossyBackward: 1, LossyUnplaced: 4},
+			heard: []HeardFlow{{Heard: 40, Answered: 34}},
+			want:  Flow{Counts: Counts{Sent: 34, Received: 30, Backward: 4, Unserved: 6}, LossyBackward: 5}},
 		"more heard missing than unplaced": {
 			flow:  Flow{Counts: Counts{Sent: 40, Received: 20, Forward: 5, Unplaced: 15}, LossyUnplaced: 4},
 			heard: []HeardFlow{{Heard: 20, Answered: 20}},

@@ -118,15 +118,16 @@ func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput,
 	return &seriesOutput{Body: out}, nil
 }
 
-// unplaced is where, among results, those stand that have lost packets whose
-// direction the target's reflector may tell, and from when to when they are.
+// unplaced is where, among results, those stand that have lost packets of which
+// the target's reflector may tell more: their direction, or that it did not answer
+// them. It is also from when to when they are.
 type unplaced struct {
 	at          map[ippm.ID]int
 	first, last time.Time
 }
 
 func (u *unplaced) note(r ippm.Result, at int) {
-	if r.Kind != inventory.KindSTAMP || r.Unplaced == 0 {
+	if r.Kind != inventory.KindSTAMP || r.Unplaced+r.Backward == 0 {
 		return
 	}
 	if len(u.at) == 0 || r.Start.Before(u.first) {

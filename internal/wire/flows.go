@@ -25,7 +25,7 @@ type FlowResult struct {
 	DSCP    uint8     `json:"dscp"`
 	Start   time.Time `json:"start" doc:"beginning of the interval"`
 	LengthS float64   `json:"length_s" doc:"length of the interval in seconds"`
-	Placed  bool      `json:"placed" doc:"whether the target's reflector told what it heard, which places lost packets of silent flows"`
+	Placed  bool      `json:"placed" doc:"whether the target's reflector told what it heard in this interval; where that fits, it places lost packets of silent flows"`
 	FlowCounts
 	Flows []Flow `json:"flows" doc:"in order of their ports"`
 }

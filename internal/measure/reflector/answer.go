@@ -78,10 +78,10 @@ func (p *Port) take(in *timestamp.Incoming, m moment) (q request, ok bool) {
 }
 
 // isReply tells whether this may be a reply of another reflector, which would
-// answer ours in its turn, and so on for ever: such a packet can come from a
-// port like ours and never passes for STAMP's, but for TWAMP-Light's.
+// answer ours in its turn, and so on for ever: such a packet comes from a port at
+// which one listens, and never passes for STAMP's, but for TWAMP-Light's.
 func (p *Port) isReply(q *request) bool {
-	return q.Light && q.From.Port() == p.local.Port()
+	return q.Light && (q.From.Port() == p.local.Port() || p.reflector.reflecting[q.From])
 }
 
 // receive counts a packet of a session.

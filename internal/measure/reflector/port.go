@@ -29,6 +29,8 @@ const (
 	maxRequest = 9000
 	// buffer holds what comes in a period, and some more for a host that is busy.
 	buffer = 4 << 20
+	// maxRounds bounds what is taken at once, whatever is sent here.
+	maxRounds = 64
 	// maxUnread is how many transmit stamps are left in the receive buffer.
 	maxUnread = 4 * batch
 )
@@ -106,7 +108,7 @@ func (p *Port) options(l listening) timestamp.Options {
 
 // Drain answers what has come, and returns how many packets that were.
 func (p *Port) Drain() (received int, err error) {
-	for {
+	for range maxRounds {
 		in, err := p.socket.Receive()
 		if err != nil {
 			return received, err
@@ -114,9 +116,10 @@ func (p *Port) Drain() (received int, err error) {
 		received += len(in)
 		p.answer(in)
 		if len(in) < batch {
-			return received, nil
+			break
 		}
 	}
+	return received, nil
 }
 
 // await answers the first packets that come, if any do for a while.

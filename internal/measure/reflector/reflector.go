@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
 )
@@ -52,10 +53,12 @@ type Reflector struct {
 	stateless bool
 	perPacket time.Duration // of the rate that one source is answered at
 	sources   map[netip.Addr]*source
-	sessions  sessions
-	expected  []*expected
-	attached  []*Port
-	seen      moment // the newest
+	// reflecting is where other reflectors listen.
+	reflecting map[netip.AddrPort]bool
+	sessions   sessions
+	expected   []*expected
+	attached   []*Port
+	seen       moment // the newest
 	// clock is the Error Estimate in either format, as of the moment turned.
 	clock   [2]stamp.ErrorEstimate
 	turned  time.Duration
@@ -64,8 +67,9 @@ type Reflector struct {
 	trouble string
 }
 
-// DefaultRate is how many packets a second one address is answered.
-const DefaultRate = 5000
+// DefaultRate is how many packets a second one address is answered: all that a
+// probe may send to all others, and some more for who measures once by hand.
+const DefaultRate = inventory.PacketBudget * 5 / 4
 
 // New makes a Reflector that listens nowhere and allows nobody.
 func New(h Host) *Reflector {
@@ -103,6 +107,17 @@ func (r *Reflector) SetAllowed(addresses []netip.Addr) {
 		r.sessions.endOlder(s, forever)
 	}
 	r.resolve()
+}
+
+// SetReflecting says where other reflectors listen: what comes from there and
+// may be a reply gets none.
+func (r *Reflector) SetReflecting(where []netip.AddrPort) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reflecting = make(map[netip.AddrPort]bool, len(where))
+	for _, w := range where {
+		r.reflecting[netip.AddrPortFrom(w.Addr().Unmap(), w.Port())] = true
+	}
 }
 
 // turnEvery is how often is done what need not be done for every packet.

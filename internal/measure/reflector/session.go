@@ -12,8 +12,9 @@ const (
 	maxSessions = 1<<slotBits - 1
 	// maxSessionsOfSource is four tests of the most flows.
 	maxSessionsOfSource = 4096
-	// maxAge is the silence after which a session ends.
-	maxAge = 10 * time.Minute
+	// maxAge is the silence after which a session ends: longer than networks are
+	// broken, since a session that ended in an outage would count anew after it.
+	maxAge = 24 * time.Hour
 	// idle is the silence after which a session makes room for another.
 	idle = time.Minute
 

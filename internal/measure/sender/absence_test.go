@@ -135,7 +135,7 @@ func TestAReflectorThatIsAway(t *testing.T) {
 		v.far["p2"].up()
 		met := v.heal()[forward]
 		v.run(5 * time.Second)
-		if told := v.troubles["test flows"]; !strings.Contains(told, `"p2" says that nothing reflects at 198.18.0.2:862`) {
+		if told := v.troubles["flows of test flows"]; !strings.Contains(told, `"p2" says that nothing reflects at 198.18.0.2:862`) {
 			t.Errorf("%v: trouble %q", d, told)
 		}
 		v.runOut()
@@ -210,7 +210,7 @@ func TestATWAMPLightReflector(t *testing.T) {
 	v.far["p2"].down()
 	host := v.far["p2"].host
 	host.Queue = 0
-	socket, err := host.Open(timestamp.Options{Local: at4("p2", inventory.DefaultReflectorPort), Batch: 1000, MaxPacket: maxReply})
+	socket, err := host.Open(timestamp.Options{Local: at4("p2", inventory.DefaultReflectorPort), Batch: 1000, MaxPacket: inventory.MaxSize})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,14 +105,14 @@ func TestAProbeThatOnlyReflects(t *testing.T) {
 func TestAPortThatIsTaken(t *testing.T) {
 	t.Parallel()
 	v := simulatedWith(t, inventory.Part{})
-	taken, err := v.p1.Open(timestamp.Options{Local: at4("p1", 50002), Batch: batch, MaxPacket: maxReply})
+	taken, err := v.p1.Open(timestamp.Options{Local: at4("p1", 50002), Batch: batch, MaxPacket: inventory.MaxSize})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.apply(partOf([]inventory.Test{plan("flows")}, "p2"))
 	v.runInto(every)
 	v.runOut()
-	trouble := v.troubles["test flows"]
+	trouble := v.troubles["flows of test flows"]
 	if strings.Count(trouble, "source port 50002") != 1 || strings.Count(trouble, "source port") != 1 {
 		t.Errorf("trouble %q", trouble)
 	}
@@ -135,7 +135,7 @@ func TestATestThatIsRefused(t *testing.T) {
 	bad := plan("flows")
 	bad.Spacing = time.Millisecond
 	v.apply(partOf([]inventory.Test{bad}, "p2"))
-	if !strings.Contains(v.troubles["test flows"], "spacing") {
+	if !strings.Contains(v.troubles["flows of test flows"], "spacing") {
 		t.Errorf("troubles %v", v.troubles)
 	}
 	v.apply(inventory.Part{})

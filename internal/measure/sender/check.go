@@ -31,8 +31,14 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("size %d is not %d to %d", t.Size, inventory.MinSTAMPSize(t.Families), inventory.MaxSize)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
-	case t.PacketRate(pairs) > maxPerSecond:
-		return fmt.Errorf("%d pairs with %d flows each %v are more than the %d packets a second that a probe sends", pairs, t.Flows, t.Spacing, maxPerSecond)
+	}
+	return checkRate(t.PacketRate(pairs))
+}
+
+// checkRate tells why so many packets a second are not sent.
+func checkRate(perSecond float64) error {
+	if perSecond > maxPerSecond {
+		return fmt.Errorf("it would make %.0f packets a second, more than the %d that a probe sends: fewer flows, or more spacing", perSecond, maxPerSecond)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (f *far) up() {
 	})
 	f.Apply(reflector.Settings{Stateless: f.stateless})
 	for _, a := range f.addresses {
-		s, err := f.host.Open(timestamp.Options{Local: netip.AddrPortFrom(a, inventory.DefaultReflectorPort), Batch: batch, MaxPacket: maxReply})
+		s, err := f.host.Open(timestamp.Options{Local: netip.AddrPortFrom(a, inventory.DefaultReflectorPort), Batch: batch, MaxPacket: inventory.MaxSize})
 		if err != nil {
 			f.w.t.Fatal(err)
 		}

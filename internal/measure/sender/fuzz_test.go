@@ -76,7 +76,7 @@ func (st *story) packet(what int, interval uint32) {
 	case overtaken:
 		st.unsure = true
 	}
-	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq}
+	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq, SenderSent: stamp.TimestampOf(st.moment.Wall, stamp.NTP)}
 	st.number++
 	switch what {
 	case lostBackward:

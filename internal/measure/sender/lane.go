@@ -1,8 +1,10 @@
 package sender
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
@@ -23,11 +25,11 @@ type Socket interface {
 const (
 	// batch is the most packets of one system call.
 	batch = 64
-	// maxReply is the longest reply in octets: no longer than what was sent.
-	maxReply = 9000
-	// perPacket is what a reply and a transmit stamp take of a receive buffer at
-	// least, with the kernel's bookkeeping.
-	perPacket = 2 << 10
+	// maxRounds bounds what is taken at once, whatever is sent here.
+	maxRounds = 64
+	// overhead is what a reply and a transmit stamp take of a receive buffer
+	// besides the packet.
+	overhead = 1 << 10
 	// wantedBuffer is more than a tick needs: a host may be busy for longer.
 	wantedBuffer = 4 << 20
 )
@@ -53,6 +55,9 @@ type lane struct {
 	out     []timestamp.Outgoing
 	sent    []*pair // whose packets are in out
 	drops   uint64  // of the socket, that were told of
+	// stranded: the interface that the socket was bound to is no more. One of the
+	// same name may be there since.
+	stranded bool
 	// buffer is what one sending to all targets needs, in bytes.
 	buffer int
 }
@@ -69,7 +74,7 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 		DontFragment: t.DontFragment,
 		Buffer:       wantedBuffer,
 		Batch:        batch,
-		MaxPacket:    maxReply,
+		MaxPacket:    t.Size, // a reply is no longer
 		Identify:     t.identify,
 	})
 	if err != nil {
@@ -79,15 +84,18 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 	return nil
 }
 
+// nobody is the ID of no packet: there are fewer pairs.
+const nobody = 1<<32 - 1
+
 // identify finds the ID in a packet that the kernel gave back.
 func (t *test) identify(payload []byte) uint32 {
 	request, err := stamp.ParseRequest(payload)
 	if err != nil {
-		return 0
+		return nobody
 	}
 	p := t.bySSID[request.SSID]
 	if p == nil {
-		return 0
+		return nobody
 	}
 	return p.id(request.Sequence)
 }
@@ -122,6 +130,7 @@ func (l *lane) send(t *test, m Moment, due int64) {
 	l.awaited = l.socket.Send(l.out)
 	for i, p := range l.sent {
 		p.account(l.flow, t.interval.number, l.out[i].Err)
+		l.stranded = l.stranded || errors.Is(l.out[i].Err, syscall.ENODEV)
 	}
 }
 
@@ -139,7 +148,7 @@ func (p *pair) account(flow int, interval uint32, refusal error) {
 // drain takes what the kernel has: transmit stamps first, for a reply says
 // nothing without the time that its packet left.
 func (l *lane) drain(t *test, m Moment) error {
-	for {
+	for range maxRounds {
 		events, err := l.socket.Events()
 		if err != nil {
 			return err
@@ -151,7 +160,7 @@ func (l *lane) drain(t *test, m Moment) error {
 			break
 		}
 	}
-	for {
+	for range maxRounds {
 		arrived, err := l.socket.Receive()
 		if err != nil {
 			return err
@@ -160,9 +169,10 @@ func (l *lane) drain(t *test, m Moment) error {
 			l.reply(t, &arrived[i], m)
 		}
 		if len(arrived) < batch {
-			return nil
+			break
 		}
 	}
+	return nil
 }
 
 func (l *lane) event(t *test, e *timestamp.Event) {

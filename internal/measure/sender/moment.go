@@ -11,9 +11,9 @@ type Moment struct {
 	steps uint8 // of the wall clock, that were seen until then
 }
 
-// stepAt is what the two clocks must differ by to be a step: NTP slews by 0.5 ms
-// a second at most.
-const stepAt = time.Millisecond
+// stepAt is what the two clocks must differ by to be a step. They are slewed
+// alike; what lies between the two readings of one moment is no step.
+const stepAt = 5 * time.Millisecond
 
 // steps tells the steps of a wall clock.
 type steps struct {

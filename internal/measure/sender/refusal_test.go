@@ -30,7 +30,7 @@ func TestRefusedPacketsAreNotSent(t *testing.T) {
 		v.p1.Refuse = nil
 		met := v.heal()
 		v.run(3 * time.Second)
-		told := v.troubles["test flows"]
+		told := v.troubles["flows of test flows"]
 		v.runOut()
 		sum := v.sum("p2").Counts.Plus(v.sum("p3").Counts)
 		if refused == 0 || sum.Refused != refused || sum.Forward != met[forward] || sum.Backward != met[backward] || sum.Unplaced != 0 {
@@ -73,12 +73,12 @@ func TestDropsAreToldAndOver(t *testing.T) {
 	v.run(2 * time.Second)
 	v.p1.Buffer = 0
 	v.run(4 * time.Second)
-	if !strings.Contains(v.troubles["test flows"], "too busy") {
+	if !strings.Contains(v.troubles["flows of test flows"], "too busy") {
 		t.Errorf("troubles %v", v.troubles)
 	}
 	v.failSockets()
 	v.run(every)
-	if !strings.Contains(v.troubles["test flows"], "source port 50000") {
+	if !strings.Contains(v.troubles["flows of test flows"], "source port 50000") {
 		t.Errorf("troubles %v", v.troubles)
 	}
 	v.runOut()

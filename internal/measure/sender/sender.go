@@ -76,12 +76,15 @@ func New(s Settings) *Sender {
 func (s *Sender) Apply(part inventory.Part) error {
 	var running []*test
 	var failed error
+	rate := 0.0
 	for _, plan := range part.Tests {
 		if plan.Kind != inventory.KindSTAMP {
 			continue
 		}
 		pairs := part.Pairs(plan)
-		if err := Check(plan, len(pairs)); err != nil {
+		rate += plan.PacketRate(len(pairs))
+		if err := cmp.Or(Check(plan, len(pairs)), checkRate(rate)); err != nil {
+			rate -= plan.PacketRate(len(pairs))
 			s.settings.Trouble(subject(plan.Name), fmt.Sprintf("test %q is not run: %v", plan.Name, err))
 			continue
 		}
@@ -108,7 +111,9 @@ func (s *Sender) forget(part inventory.Part) {
 	before := s.asked
 	s.asked = nil
 	for _, plan := range part.Tests {
-		s.asked = append(s.asked, plan.Name)
+		if plan.Kind == inventory.KindSTAMP {
+			s.asked = append(s.asked, plan.Name)
+		}
 	}
 	for _, name := range before {
 		if !slices.Contains(s.asked, name) {
@@ -117,7 +122,8 @@ func (s *Sender) forget(part inventory.Part) {
 	}
 }
 
-func subject(test string) string { return "test " + test }
+// subject is none of a test of another kind, which may have had that name before.
+func subject(test string) string { return "flows of test " + test }
 
 // running is the test as it runs, or a new one where it has changed.
 func (s *Sender) running(plan inventory.Test, part inventory.Part) *test {
@@ -147,7 +153,11 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 	t.failures = nil
 	for _, l := range t.lanes {
 		targets := t.targets(l.family)
-		l.buffer = targets * perPacket
+		if l.stranded {
+			_ = l.socket.Close() // nothing passes it any more
+			l.socket, l.stranded, l.awaited = nil, false, 0
+		}
+		l.buffer = targets * (t.Size + overhead)
 		if l.socket != nil || targets == 0 {
 			continue
 		}

@@ -27,13 +27,14 @@ type session struct {
 	life     uint8  // grows with each restart that was seen
 	last     uint32 // the largest number in this life
 	stateful bool
+	known    bool // that it is stateful, and tells sessions by their SSID
 
 	// anchor is the newest answered packet of the intervals that are settled.
 	anchor point
 }
 
 func newSession(records ring, packet []byte, stateful bool) *session {
-	return &session{records: records, packet: packet, stateful: stateful, anchor: beginning}
+	return &session{records: records, packet: packet, stateful: stateful, known: stateful, anchor: beginning}
 }
 
 // room tells whether a further packet can be kept account of.
@@ -79,8 +80,8 @@ func (s *session) left(lowSeq uint32, at int64) {
 // kept account of.
 func (s *session) arrive(reply *stamp.Reply, in *timestamp.Incoming, m Moment, own stamp.ErrorEstimate) *record {
 	rec := s.records.find(reply.SenderSequence)
-	if rec == nil || rec.seq-s.unsettled >= s.next-s.unsettled {
-		return nil
+	if rec == nil || rec.seq-s.unsettled >= s.next-s.unsettled || reply.SenderSent != stamp.TimestampOf(rec.sent, stamp.NTP) {
+		return nil // it is settled, or nobody's reply who received the packet
 	}
 	s.count(reply, rec)
 	s.followUp(reply, in.At)
@@ -126,7 +127,7 @@ func (s *session) given(number uint32) bool {
 // followUp takes the kernel's T3 of the reply before (RFC 8972, section 4.7).
 func (s *session) followUp(reply *stamp.Reply, near int64) {
 	f := reply.FollowUp
-	if !f.Present() {
+	if !f.Present() || f.Mode == stamp.ControlPlane {
 		return
 	}
 	const reach = 4 // a reply before may have been lost or overtaken

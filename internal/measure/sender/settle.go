@@ -115,7 +115,11 @@ func (b *books) count(f *ippm.Flow, rec *record) {
 // place finds out in which direction packets were lost, as far as the
 // reflector's numbers say: nothing does of those after the newest answer.
 func (b *books) place(f *ippm.Flow, s *session, from, to uint32, unserved *spans) {
-	b.points = append(b.points[:0], s.anchor)
+	b.points = b.points[:0]
+	// One that knows no SSID may have counted on from another session.
+	if s.known || s.anchor != beginning {
+		b.points = append(b.points, s.anchor)
+	}
 	for seq := from; seq != s.next; seq++ {
 		if rec := s.records.at(seq); rec.has(answered) {
 			b.points = append(b.points, rec.point())

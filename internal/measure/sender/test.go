@@ -120,7 +120,8 @@ func (t *test) openSessions(p *pair) error {
 	if p.Family == 6 {
 		payload = t.Size - udpHeader - ipv6Header
 	}
-	size := ringSize(int((t.Every + settleAfter + 2*time.Second) / t.Spacing))
+	// An interval, what is sent until it is settled, and one packet at either end.
+	size := ringSize(int((t.Every+settleAfter+(settleTicks+1)*Tick)/t.Spacing) + 2)
 	records := make([]record, size*t.Flows)
 	for flow := range t.Flows {
 		packet, err := stamp.AppendRequest(nil, stamp.Request{SSID: p.ssid, ReplyDSCP: t.DSCP}, payload)

@@ -79,7 +79,7 @@ func NewFlows(n int) (flows []ippm.Flow) {
 			f.Samples, f.Median, f.Max, f.OneWayForward, f.OneWayBackward = 0, 0, 0, 0, 0
 		case i%3 == 2:
 			f.Received, f.Late, f.Forward, f.Backward = 30, 3, 5, 2
-			f.LossyForward, f.LossyBackward, f.Duplicates, f.Reordered, f.Refused, f.Unserved = 1<<59|1, 1<<3, 4, 5, 6, 7
+			f.LossyForward, f.LossyBackward, f.Duplicates, f.Reordered, f.Refused, f.Unserved = 1<<9|1, 1<<3, 4, 5, 6, 7
 			f.Samples = 29
 		}
 		flows = append(flows, f)
