@@ -24,6 +24,8 @@ var badStreams = []bad{
 		[]string{`3: test "a": flows is for tests of kind stamp; this is one of kind icmp, leave it out`}, true},
 	{"flows 0", withTests("{name: a, kind: stamp, flows: 0}"), []string{`3: test "a": flows is "0"; it is 1 to 1024, or auto`}, true},
 	{"too many flows", withTests("{name: a, kind: stamp, flows: 1025}"), []string{`3: test "a": flows is "1025"; it is 1 to 1024, or auto`}, true},
+	{"auto where no way is known", withTests("{name: a, kind: stamp, flows: auto}"),
+		[]string{`3: test "a": flows is auto, but no way is known from probe "p1" to "p2": give both their switch, and the links between, or flows as a number`}, false},
 	{"flows that are no number", withTests("{name: a, kind: stamp, flows: many}"), []string{`3: test "a": flows is "many"; it is 1 to 1024, or auto`}, true},
 	{"a list of flows", withTests("{name: a, kind: stamp, flows: [1]}"), []string{`3: flows is a list; it is a text, in quotes where it has colons`}, true},
 	{"a port of services", withTests("{name: a, kind: stamp, port: 1023}"), []string{`3: test "a": port is 1023; it is 1024 to 65535`}, true},
