@@ -11,7 +11,7 @@ GOBUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X ma
 
 .PHONY: help
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: run
 run: build ## start a server and three probes on this machine, with data that stays
@@ -41,6 +41,22 @@ build-IngestFunction build-QueryFunction:
 	GOOS=linux GOARCH=$(or $(GOARCH_OF_$(ARCH)),$(error ARCH is $(ARCH): it is arm64 or x86_64)) \
 		$(GOBUILD) -tags lambda.norpc -o "$(ARTIFACTS_DIR)/bootstrap" ./functions/$(FUNCTION)
 	infra/sam/pack "$(ARTIFACTS_DIR)" "$(INVENTORY)" "$(KEYS)"
+
+.PHONY: lab
+lab: build ## an exchange in network namespaces, with a server and probes, as root until Ctrl-C
+	@$(GOBUILD) -o bin/ixpqos-lab ./infra/lab/cmd
+	@bin/ixpqos-lab run
+
+# An option of `ixpqos-lab fault` for each variable that is set.
+FAULT = $(if $(LINK),--link='$(LINK)') $(if $(MEMBER),--member='$(MEMBER)') $(if $(DIRECTION),--direction='$(DIRECTION)') \
+	$(if $(LOSS),--loss='$(LOSS)') $(if $(DELAY),--delay='$(DELAY)') $(if $(DSCP),--dscp='$(DSCP)') \
+	$(if $(REORDER),--reorder='$(REORDER)') $(if $(DUPLICATE),--duplicate='$(DUPLICATE)') \
+	$(if $(DEAD),--dead) $(if $(HEAL),--heal) $(if $(SHOW),--show)
+
+.PHONY: lab-fault
+lab-fault: ## break the lab that runs: LINK=sw1-sw2 MEMBER=3 DIRECTION=forward LOSS=5; HEAL=1; SHOW=1
+	@$(GOBUILD) -o bin/ixpqos-lab ./infra/lab/cmd
+	@bin/ixpqos-lab fault $(FAULT)
 
 .PHONY: sam
 sam: build ## run the functions under a real `sam local`, with three probes and an InfluxDB

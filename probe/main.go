@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/term"
@@ -69,9 +70,11 @@ func (c runCommand) Run(ctx context.Context, log *slog.Logger) error {
 type onceCommand struct {
 	settings
 	Target  []string      `help:"Name of a peer, or an address; may be repeated. All peers where absent."`
-	Test    string        `help:"Test of the configuration to measure like; the first ICMP test where absent."`
-	Count   int           `help:"Pings to each target, instead of the test's."`
-	Spacing time.Duration `help:"Time between two pings, instead of the test's."`
+	Test    string        `help:"Test of the configuration to measure like; the first of its kind where absent."`
+	Kind    string        `enum:"icmp,stamp," default:"" help:"Kind of test: icmp or stamp; icmp where neither it nor a test is named."`
+	Count   int           `help:"Packets to each target, of each flow, instead of the test's or 100."`
+	Spacing time.Duration `help:"Time between two of them, instead of the test's or 100 ms."`
+	Flows   int           `help:"Flows to each target, instead of the test's."`
 	Size    int           `help:"Bytes of the IP packet, instead of the test's."`
 	DSCP    *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
 	JSON    bool          `name:"json" help:"Print results as lines of JSON."`
@@ -80,8 +83,8 @@ type onceCommand struct {
 // Validate is asked by the command line's parser.
 func (c onceCommand) Validate() error {
 	switch {
-	case c.Count < 0 || c.Spacing < 0 || c.Size < 0:
-		return errors.New("--count, --spacing and --size are more than 0")
+	case c.Count < 0 || c.Spacing < 0 || c.Size < 0 || c.Flows < 0:
+		return errors.New("--count, --spacing, --size and --flows are more than 0")
 	case c.DSCP != nil && *c.DSCP > 63:
 		return fmt.Errorf("--dscp is %d: 0 to 63", *c.DSCP)
 	}
@@ -89,8 +92,8 @@ func (c onceCommand) Validate() error {
 }
 
 func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {
-	s := agent.OnceSettings{Settings: c.agent(), Targets: c.Target, Test: c.Test, Count: c.Count,
-		Spacing: c.Spacing, Size: c.Size, DSCP: c.DSCP, JSON: c.JSON}
+	s := agent.OnceSettings{Settings: c.agent(), Targets: c.Target, Test: c.Test, Kind: c.Kind,
+		Count: c.Count, Spacing: c.Spacing, Size: c.Size, Flows: c.Flows, DSCP: c.DSCP, JSON: c.JSON}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		s.Progress = os.Stderr
 	}
@@ -119,5 +122,11 @@ func (c checkCommand) Run(ctx context.Context, log *slog.Logger) error {
 }
 
 func main() {
+	// Waking up is most of what a probe does, and with a second processor Go wakes
+	// a second thread each time to look for work that is not there. That the kernel
+	// takes the times makes it no matter who waits for whom here.
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 	program.Main("ixpqos-probe", "Measures the quality of an exchange's fabric from this host.", version, &commands{})
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestFiguresOfSamples(t *testing.T) {
@@ -15,11 +17,15 @@ func TestFiguresOfSamples(t *testing.T) {
 		value func(samples) float64
 		want  float64
 	}{
-		"median":  {quantile("a", 0.5), 2},
-		"p95":     {quantile("a", 0.95), 4},
-		"highest": {highest("a"), 4},
-		"mean":    {mean("a"), 2.5},
-		"share":   {share("a", "b"), 50},
+		"p50":                {quantile("a", 0.5), 2},
+		"median":             {median("a"), 2.5},
+		"p95":                {quantile("a", 0.95), 4},
+		"highest":            {highest("a"), 4},
+		"mean":               {mean("a"), 2.5},
+		"share":              {share("a", "b"), 50},
+		"ratio":              {ratio("a", "b"), 50},
+		"highest of several": {highestOf("a", "b"), 8},
+		"thousandth":         {thousandth(highest("b")), 0.008},
 	} {
 		if got := c.value(s); got != c.want {
 			t.Errorf("%s is %v, want %v", name, got, c.want)
@@ -137,5 +143,43 @@ func TestExchange(t *testing.T) {
 	}
 	if batch := r.begun(at); !batch.Start.Equal(at) || !batch.Results[98].Start.Equal(at) {
 		t.Errorf("a batch of another interval began at %v", batch.Start)
+	}
+}
+
+// A pace that was not kept is measured again, and then is an error.
+func TestDisturbedTurns(t *testing.T) {
+	took := func(rates ...int) (usage, int, error) {
+		turns := 0
+		u, err := usual.undisturbed("it", func() (usage, error) {
+			u := usage{packets: rates[turns], length: time.Second}
+			turns++
+			return u, nil
+		})
+		return u, turns, err
+	}
+	if u, turns, err := took(700, 1280, 1281); err != nil || turns != 2 || u.packets != 1280 {
+		t.Errorf("%v after %d turns, %v", u, turns, err)
+	}
+	if _, turns, err := took(700, 700, 700); turns != 3 || err == nil || !strings.Contains(err.Error(), "it at 1280 packets/s: 700 packets/s") {
+		t.Errorf("%v after %d turns", err, turns)
+	}
+}
+
+func TestCPUTimeGrows(t *testing.T) {
+	before, err := cpuTime(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for after := before; after == before; {
+		if after, err = cpuTime(os.Getpid()); err != nil || after < before {
+			t.Fatalf("%v after %v, %v", after, before, err)
+		}
+	}
+}
+
+func TestAllocationsAreRead(t *testing.T) {
+	out := "goos: linux\nBenchmarkRound/IPv4/by_ID-2 \t 100\t 5000 ns/op\t 99.9 ns/packet\t 16 B/op\t 3 allocs/op\nPASS\n"
+	if found := benchmark.FindStringSubmatch(out); len(found) != 3 || found[2] != "3" {
+		t.Errorf("%q", found)
 	}
 }

@@ -17,6 +17,8 @@ type measurement struct {
 // samples are what was measured, by a name that has the unit.
 type samples map[string][]float64
 
+func (s samples) add(name string, value float64) { s[name] = append(s[name], value) }
+
 // figure is one number and the bar that it should keep.
 type figure struct {
 	name, unit string
@@ -84,6 +86,45 @@ var measurements = []measurement{
 		{"memory of a probe with 20 targets, peak", "MB", under(25), highest("probe_peak_mb")},
 		{"memory of a probe with 20 targets, resident", "MB", under(25), highest("probe_resident_mb")},
 	}},
+	{"STAMP: CPU time of the sender", takeSender, []figure{
+		{"STAMP sender at 1,280 packets/s, CPU per round trip", "µs", nil, median("sender_us")},
+		{"bare loop of the same system calls at 1,280/s", "µs", nil, median("bare_us")},
+		{"fping at 1,280/s, CPU per ping", "µs", nil, median("fping_us")},
+		{"STAMP sender at 1,280/s, share of fping", "%", atMost(25), ratio("sender_us", "fping_us")},
+		{"STAMP sender at 1,280/s, share of the bare loop", "%", nil, ratio("sender_us", "bare_us")},
+		{"STAMP sender at 10,000 packets/s, CPU per round trip", "µs", nil, median("sender_10k_us")},
+		{"bare loop of the same system calls at 10,000/s", "µs", nil, median("bare_10k_us")},
+		{"fping at 10,000/s, CPU per ping", "µs", nil, median("fping_10k_us")},
+		{"STAMP sender at 10,000/s, share of fping", "%", atMost(15), ratio("sender_10k_us", "fping_10k_us")},
+		{"STAMP sender at 10,000/s, share of the bare loop", "%", nil, ratio("sender_10k_us", "bare_10k_us")},
+	}},
+	{"STAMP: CPU time of the reflector", takeReflector, []figure{
+		{"STAMP reflector at 1,280 packets/s, CPU per packet", "µs", nil, median("reflector_us")},
+		{"STAMP reflector at 1,280/s, share of fping", "%", atMost(40), ratio("reflector_us", "reflector_fping_us")},
+		{"STAMP reflector at 10,000 packets/s, CPU per packet", "µs", nil, median("reflector_10k_us")},
+		{"STAMP reflector at 10,000/s, share of fping", "%", atMost(20), ratio("reflector_10k_us", "reflector_fping_10k_us")},
+	}},
+	{"STAMP: accuracy of the round-trip time", takeAccuracy, []figure{
+		{"RTT over a veth link, idle, p50", "µs", atMost(4), median("rtt_idle_p50_us")},
+		{"RTT over a veth link, idle, p99", "µs", atMost(20), median("rtt_idle_p99_us")},
+		{"RTT over a veth link, idle, p99.9", "µs", atMost(50), median("rtt_idle_p99.9_us")},
+		{"RTT, all cores saturated, p99", "µs", nil, median("rtt_loaded_p99_us")},
+		{"RTT, all cores saturated, p99, share of idle", "%", atMost(125), ratio("rtt_loaded_p99_us", "rtt_idle_p99_us")},
+		{"RTT by irtt, all cores saturated, p99", "µs", nil, median("irtt_loaded_p99_us")},
+		{"RTT, all cores saturated, p99, share of irtt", "%", atMost(1), ratio("rtt_loaded_p99_us", "irtt_loaded_p99_us")},
+		{"packets with the kernel's T1", "%", atLeast(100), quantile("kernel_t1_percent", 0)},
+		{"packets with the kernel's T3", "%", atLeast(97), quantile("kernel_t3_percent", 0)},
+	}},
+	{"STAMP: 100 targets on one core", takeScale, []figure{
+		{"100 targets × 16 flows on one core, lateness p99", "ms", under(10), thousandth(highest("scale_late_p99_us"))},
+		{"the same, packets dropped by the sender's kernel", "packets", atMost(0), highest("scale_drops")},
+		{"the same, packets dropped by the reflector's kernel", "packets", atMost(0), highest("scale_reflector_drops")},
+		{"the same, packets lost", "packets", atMost(0), highest("scale_lost_packets")},
+		{"the same, peak memory", "MB", under(60), highest("scale_peak_mb")},
+	}},
+	{"STAMP: allocations for a packet", takeAllocations, []figure{
+		{"allocations for a packet, in all Go benchmarks", "allocs", atMost(0), highestOf("allocations_stamp", "allocations_timestamp", "allocations_sender", "allocations_reflector")},
+	}},
 	{"sizes of the binaries", takeSizes, []figure{
 		{"ixpqos-probe, static binary", "MB", under(30), highest("probe_binary_mb")},
 		{"ixpqos-server, static binary", "MB", under(30), highest("server_binary_mb")},
@@ -105,6 +146,19 @@ func quantile(name string, q float64) func(samples) float64 {
 
 func highest(name string) func(samples) float64 { return quantile(name, 1) }
 
+// median lies between the two in the middle of an even number of samples: of
+// two, the lower one would flatter.
+func median(name string) func(samples) float64 {
+	return func(s samples) float64 {
+		sorted := slices.Sorted(slices.Values(s[name]))
+		n := len(sorted)
+		if n == 0 {
+			return math.NaN()
+		}
+		return (sorted[(n-1)/2] + sorted[n/2]) / 2
+	}
+}
+
 func mean(name string) func(samples) float64 {
 	return func(s samples) float64 {
 		sum := 0.0
@@ -119,4 +173,24 @@ func mean(name string) func(samples) float64 {
 // turns with it: what the machine did besides meets both alike.
 func share(of, whole string) func(samples) float64 {
 	return func(s samples) float64 { return 100 * mean(of)(s) / mean(whole)(s) }
+}
+
+// ratio is share of the medians: a single turn that something disturbed does
+// not count.
+func ratio(of, whole string) func(samples) float64 {
+	return func(s samples) float64 { return 100 * median(of)(s) / median(whole)(s) }
+}
+
+func highestOf(names ...string) func(samples) float64 {
+	return func(s samples) float64 {
+		most := math.Inf(-1)
+		for _, name := range names {
+			most = max(most, highest(name)(s)) // NaN where one has no samples
+		}
+		return most
+	}
+}
+
+func thousandth(of func(samples) float64) func(samples) float64 {
+	return func(s samples) float64 { return of(s) / 1000 }
 }

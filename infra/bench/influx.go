@@ -46,7 +46,7 @@ func all(name string) influx.Buckets {
 func (b bucket) settings(r rig, url string) ([]string, error) {
 	file, err := r.write("influx-token", b.token)
 	return []string{"--store", "influx", "--influx-url", url, "--influx-org", b.Org, "--influx-token-file", file,
-		"--influx-bucket-raw", b.name}, err
+		"--influx-bucket-raw", b.name, "--influx-bucket-flows", b.name}, err
 }
 
 // takeInfluxMatrix reads the matrix through a server whose InfluxDB has some history.

@@ -1,7 +1,8 @@
-// Command bench measures what README promises, on the real binaries and over
-// loopback: how fast the matrix is given, how many results are taken, by SQLite
-// and by a real InfluxDB, how fast a function starts, what a probe needs of
-// memory, and how large the binaries are.
+// Command bench measures what README promises, on the real binaries, over
+// loopback and over links of network namespaces: how fast the matrix is given,
+// how many results are taken, by SQLite and by a real InfluxDB, how fast a
+// function starts, what a probe needs of memory, what STAMP costs and how true
+// it is, beside fping and irtt, and how large the binaries are.
 //
 // What it promises: every figure comes with its samples, the commit and the
 // machine; a figure that cannot be measured is missing, with its reason, and
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -32,17 +34,18 @@ var errMissing = errors.New("figures are missing")
 
 func main() {
 	short := flag.Bool("short", false, "take fewer samples, and write them to "+shortFile+" instead of "+fullFile)
+	only := flag.String("only", "", "take only the measurements whose names contain this, and write no file")
 	table := flag.Bool("readme", false, "only rewrite the table of "+readme+" from "+fullFile)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *short, *table); err != nil {
+	if err := run(ctx, *short, *only, *table); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, short, table bool) error {
+func run(ctx context.Context, short bool, only string, table bool) error {
 	if _, err := os.Stat("infra/bench"); err != nil {
 		return fmt.Errorf("run this in the top folder of the checkout: %w", err)
 	}
@@ -53,26 +56,33 @@ func run(ctx context.Context, short, table bool) error {
 	if short {
 		file = shortFile
 	}
-	report, err := measure(ctx, short)
+	report, err := measure(ctx, short, only)
 	if err != nil {
 		return err
 	}
+	report.print(os.Stdout)
+	if only == "" {
+		err = keep(report, file)
+	}
+	if err == nil && report.missing() {
+		err = errMissing
+	}
+	return err
+}
+
+func keep(report report, file string) error {
 	if err := report.write(file); err != nil {
 		return err
 	}
-	report.print(os.Stdout)
 	fmt.Printf("\nAll samples: %s\n", file)
-	if !short {
+	if !report.Short {
 		fmt.Printf("Now make README's table of them: go run ./infra/bench -readme\n")
-	}
-	if report.missing() {
-		return errMissing
 	}
 	return nil
 }
 
-// measure builds the binaries and takes all measurements, one after the other.
-func measure(ctx context.Context, short bool) (report, error) {
+// measure builds the binaries and takes the measurements, one after the other.
+func measure(ctx context.Context, short bool, only string) (report, error) {
 	dir, err := os.MkdirTemp("", "ixpqos-bench-")
 	if err != nil {
 		return report{}, err
@@ -86,8 +96,11 @@ func measure(ctx context.Context, short bool) (report, error) {
 		return report{}, err
 	}
 	for i, m := range measurements {
+		if !strings.Contains(m.name, only) {
+			continue
+		}
 		fmt.Printf("(%d of %d) %s\n", i+1, len(measurements), m.name)
-		taken, err := m.take(ctx, rig{dir: dir, short: short})
+		taken, err := m.take(ctx, rig{dir: dir, short: short, note: r.note})
 		if ctx.Err() != nil {
 			return report{}, ctx.Err()
 		}

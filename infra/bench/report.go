@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"os"
+	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -21,7 +22,9 @@ type report struct {
 	Go      string    `json:"go"`
 	Machine machine   `json:"machine"`
 	Figures []result  `json:"figures"`
-	Samples samples   `json:"samples"`
+	// Notes say how figures were taken, and what lies behind them.
+	Notes   []string `json:"notes"`
+	Samples samples  `json:"samples"`
 }
 
 // result is a figure as it came out.
@@ -41,6 +44,13 @@ func (r *report) add(m measurement, taken samples, err error) {
 	maps.Copy(r.Samples, taken)
 	for _, f := range m.figures {
 		r.Figures = append(r.Figures, f.result(taken, err))
+	}
+}
+
+// note keeps a sentence, once.
+func (r *report) note(format string, args ...any) {
+	if sentence := fmt.Sprintf(format, args...); !slices.Contains(r.Notes, sentence) {
+		r.Notes = append(r.Notes, sentence)
 	}
 }
 
@@ -97,6 +107,10 @@ func (r report) print(to io.Writer) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", f.Name, f.shown(), f.bar(), f.verdict())
 	}
 	table.Flush()
+	fmt.Fprintln(to)
+	for _, note := range r.Notes {
+		fmt.Fprintln(to, note)
+	}
 	for _, f := range r.Figures {
 		if f.Value == nil {
 			fmt.Fprintf(to, "\nMISSING: %s: %s\n", f.Name, f.Missing)

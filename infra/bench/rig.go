@@ -26,6 +26,8 @@ const (
 type rig struct {
 	dir   string
 	short bool
+	// note keeps a sentence that belongs to the figures.
+	note func(format string, args ...any)
 }
 
 // pick is the number for a full or a short run.
@@ -65,10 +67,18 @@ type process struct {
 
 // start runs a program. Who calls it ends it, by during or by end.
 func start(ctx context.Context, name string, args ...string) (*process, error) {
+	return startInto(ctx, nil, name, args...)
+}
+
+// startInto is start for a program whose output is kept in a file, if in any.
+func startInto(ctx context.Context, output *os.File, name string, args ...string) (*process, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second // then it is killed
+	if output != nil {
+		cmd.Stdout = output
+	}
 	logs, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -88,6 +98,17 @@ func (p *process) during(work func() error) error {
 	err := work()
 	p.stop()
 	<-drained
+	return errors.Join(err, p.end())
+}
+
+// finishing is during for a process that ends by itself.
+func (p *process) finishing(work func() error) error {
+	drained := make(chan struct{})
+	go func() { defer close(drained); p.drain() }()
+	err := work()
+	if err == nil {
+		<-drained
+	}
 	return errors.Join(err, p.end())
 }
 
@@ -117,7 +138,10 @@ func (p *process) await(pattern *regexp.Regexp) (string, error) {
 	return "", fmt.Errorf("%s ended: %s", p.cmd.Path, p.last)
 }
 
-var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+var (
+	listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+	works     = regexp.MustCompile(`^(ready)$`) // package traffic says it
+)
 
 // serve starts a server on a port that is free, runs work against its URL and
 // ends it.

@@ -28,34 +28,8 @@ func TestInfluxOutage(t *testing.T) {
 		t.Log("the InfluxDB of INFLUX_URL is not taken away; the outage is that of the store's own tests")
 		return
 	}
-	settings := prepare(t, db)
-	folder := openFolder(t)
-	inventory := "probes:\n"
-	probes := []*member{{Host: &lab.Host{Name: "p1"}, state: filepath.Join(folder, "p1")}, {Host: &lab.Host{Name: "p2"}, state: filepath.Join(folder, "p2")}}
-	for i, p := range probes {
-		key, hash := makeKey(t, p.Name, "probe")
-		write(t, filepath.Join(folder, p.Name+".key"), key)
-		inventory += fmt.Sprintf("  - {name: %s, addresses: [127.0.7.%d], key_sha256: [%s]}\n", p.Name, i+1, hash)
-	}
-	write(t, filepath.Join(folder, "inventory.yaml"), inventory+
+	probes, url := onThisMachine(t, db, "127.0.7.%d",
 		"tests:\n  - {name: ping, kind: icmp, every: 4s, count: 2, spacing: 50ms, timeout: 2500ms}\n")
-	serve := exec.CommandContext(t.Context(), program(t, "ixpqos-server"), "serve", "--listen", "127.0.0.1:0", "--public-read",
-		"--store", "influx", "--inventory", filepath.Join(folder, "inventory.yaml"))
-	serve.Env = append(serve.Environ(), settings...)
-	server := start(t, "the server", serve)
-	var url string
-	await(t, "the server listens", func() error {
-		found := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(server.logged())
-		if found == nil {
-			return fmt.Errorf("it does not say so")
-		}
-		url = "http://" + found[1]
-		return nil
-	})
-	for _, p := range probes {
-		start(t, p.Name, exec.CommandContext(t.Context(), program(t, "ixpqos-probe"), "run", "--name", p.Name, "--server", url,
-			"--key-file", filepath.Join(folder, p.Name+".key"), "--state", p.state))
-	}
 	await(t, "a first round is stored", func() error { return stored(url, 1) })
 
 	db.Kill(t)
@@ -93,6 +67,69 @@ func TestInfluxOutage(t *testing.T) {
 			t.Errorf("the round of %s, which waited, is stored %d times", r.Start.Format(time.RFC3339), n)
 		}
 	}
+}
+
+// onThisMachine runs a server that uses the InfluxDB, and two probes with
+// loopback addresses of a form.
+func onThisMachine(t *testing.T, db *influxd.Server, addresses, tests string) (probes []*member, url string) {
+	t.Helper()
+	folder := openFolder(t)
+	inventory := "probes:\n"
+	for i, name := range []string{"p1", "p2"} {
+		probes = append(probes, &member{Host: &lab.Host{Name: name}, state: filepath.Join(folder, name)})
+		key, hash := makeKey(t, name, "probe")
+		write(t, filepath.Join(folder, name+".key"), key)
+		inventory += fmt.Sprintf("  - {name: %s, addresses: [%s], reflector_port: 18862, key_sha256: [%s]}\n", name, fmt.Sprintf(addresses, i+1), hash)
+	}
+	write(t, filepath.Join(folder, "inventory.yaml"), inventory+tests)
+	serve := exec.CommandContext(t.Context(), program(t, "ixpqos-server"), "serve", "--listen", "127.0.0.1:0", "--public-read",
+		"--store", "influx", "--inventory", filepath.Join(folder, "inventory.yaml"))
+	serve.Env = append(serve.Environ(), prepare(t, db)...)
+	server := start(t, "the server", serve)
+	await(t, "the server listens", func() error {
+		found := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(server.logged())
+		if found == nil {
+			return fmt.Errorf("it does not say so")
+		}
+		url = "http://" + found[1]
+		return nil
+	})
+	for _, p := range probes {
+		start(t, p.Name, exec.CommandContext(t.Context(), program(t, "ixpqos-probe"), "run", "--name", p.Name, "--server", url,
+			"--key-file", filepath.Join(folder, p.Name+".key"), "--state", p.state))
+	}
+	return probes, url
+}
+
+// TestInfluxFlows: what probes measure flow by flow comes out of InfluxDB, with
+// what the other end heard.
+func TestInfluxFlows(t *testing.T) {
+	needs.Time(t)
+	db := influxd.Start(t)
+	_, url := onThisMachine(t, db, "127.0.8.%d", "tests:\n  - {name: fabric, kind: stamp, flows: 4, interval: 5s}\n")
+	await(t, "flows are stored", func() error {
+		status, body, err := ask(url + "/api/v2/pairs/p1/p2/flows")
+		if err != nil || status != http.StatusOK {
+			return fmt.Errorf("flows: %d %s, %w", status, body, err)
+		}
+		var w wire.Flows
+		if err := json.Unmarshal(body, &w); err != nil {
+			return err
+		}
+		if len(w.Results) == 0 || !w.Results[len(w.Results)-1].Placed {
+			return fmt.Errorf("no results with what p2 heard: %s", body)
+		}
+		newest := w.Results[len(w.Results)-1]
+		for i, f := range newest.Flows {
+			if f.Port != 61000+uint16(i) || f.Sent != 20 || f.Received != f.Sent || f.RTTMedianUS == nil {
+				return fmt.Errorf("flow %d: %s", i, show(newest))
+			}
+		}
+		if len(newest.Flows) != 4 {
+			return fmt.Errorf("%d flows of 4: %s", len(newest.Flows), show(newest))
+		}
+		return nil
+	})
 }
 
 // prepare makes buckets and tokens with the server's own command, and gives the

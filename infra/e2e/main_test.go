@@ -11,8 +11,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,6 +35,11 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(role) {
 	case "relay":
 		err = relay(os.Args[1], os.Args[2])
+	case "hold":
+		err = hold(os.Args[1:])
+	case "spin":
+		spin()
+		return
 	case "nobody":
 		err = becomeNobody(os.Args[1:])
 	default:
@@ -49,49 +52,6 @@ func TestMain(m *testing.M) {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
-}
-
-// relay lets the test talk to the server, which is in another network: it
-// listens on a Unix socket, which is in none, and passes on what comes.
-func relay(socket, server string) error {
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		return err
-	}
-	for {
-		client, err := listener.Accept()
-		if err != nil {
-			return err
-		}
-		go pass(client, server)
-	}
-}
-
-func pass(client net.Conn, server string) {
-	defer client.Close()
-	conn, err := net.DialTimeout("tcp", server, 5*time.Second)
-	if err != nil {
-		return // the client sees it as the end of the connection
-	}
-	defer conn.Close()
-	go func() {
-		_, _ = io.Copy(conn, client)
-		_ = conn.(*net.TCPConn).CloseWrite()
-	}()
-	_, _ = io.Copy(client, conn)
-}
-
-// nobody is a user and group without any rights.
-const nobody = 65534
-
-// becomeNobody gives up root and with it all capabilities, and becomes the
-// given program.
-func becomeNobody(args []string) error {
-	err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody), os.Unsetenv(role))
-	if err != nil {
-		return err
-	}
-	return syscall.Exec(args[0], args, os.Environ())
 }
 
 // built are the programs under test, which the first test that needs them

@@ -1,132 +1,17 @@
 package lab
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"ixpqos/infra/lab/netns"
 )
-
-// role is the environment variable that makes the test binary a tool of its own
-// tests.
-const role = "IXPQOS_LAB_ROLE"
-
-func TestMain(m *testing.M) {
-	var err error
-	switch os.Getenv(role) {
-	case "echo":
-		err = echo(os.Args[1])
-	case "ask":
-		err = ask(os.Args[1], os.Args[2], os.Args[3])
-	default:
-		os.Exit(m.Run())
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-// echo answers every datagram, and says on standard output when it listens.
-func echo(address string) error {
-	conn, err := net.ListenPacket("udp", address)
-	if err != nil {
-		return err
-	}
-	fmt.Println("listening")
-	buf := make([]byte, 1500)
-	for {
-		n, from, err := conn.ReadFrom(buf)
-		if err != nil {
-			return err
-		}
-		if _, err := conn.WriteTo(buf[:n], from); err != nil {
-			return err
-		}
-	}
-}
-
-// ask sends count datagrams, and says how many of them were answered when it
-// has seen as many as are expected, or no more within a second.
-func ask(address, count, expected string) error {
-	total, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	enough, err := strconv.Atoi(expected)
-	if err != nil {
-		return err
-	}
-	conn, err := net.Dial("udp", address)
-	if err != nil {
-		return err
-	}
-	for i := range total {
-		if _, err := conn.Write([]byte{byte(i)}); err != nil {
-			return err
-		}
-	}
-	seen := map[byte]bool{}
-	for len(seen) < enough {
-		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-			return err
-		}
-		buf := make([]byte, 1500)
-		if n, err := conn.Read(buf); err != nil || n == 0 {
-			break
-		}
-		seen[buf[0]] = true
-	}
-	fmt.Println(len(seen))
-	return nil
-}
-
-// tool runs the test binary on a host in a role.
-func tool(ctx context.Context, h *Host, as string, args ...string) *exec.Cmd {
-	cmd := h.Command(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), role+"="+as, "GORACE=atexit_sleep_ms=0")
-	cmd.Stderr = os.Stderr
-	return cmd
-}
-
-func listen(t *testing.T, h *Host, address string) {
-	t.Helper()
-	cmd := tool(t.Context(), h, "echo", address)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "listening\n" {
-		t.Fatalf("echo on %s: %q, %v", address, line, err)
-	}
-}
-
-func answers(t *testing.T, h *Host, address string, count, expected int) int {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
-	defer cancel()
-	out, err := tool(ctx, h, "ask", address, strconv.Itoa(count), strconv.Itoa(expected)).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
 
 func TestHostsReachEachOther(t *testing.T) {
 	l := New(t)
@@ -178,6 +63,33 @@ func TestSysctl(t *testing.T) {
 	}
 }
 
+// TestCommandsRunOn: a command ends with the thread that started it, so no
+// thread may end while the lab does other things.
+func TestCommandsRunOn(t *testing.T) {
+	l := New(t)
+	h := l.Host("h", "198.18.0.1/24")
+	var running []*exec.Cmd
+	for range 8 {
+		cmd := h.Command(t.Context(), "cat")
+		if _, err := cmd.StdinPipe(); err != nil { // it ends when this is closed
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		running = append(running, cmd)
+		for range 4 {
+			h.Sysctl(t, "net.ipv4.ip_forward", "1")
+		}
+	}
+	for _, cmd := range running {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if _ = cmd.Wait(); cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGTERM {
+			t.Errorf("a command had ended before: %v", cmd.ProcessState)
+		}
+	}
+}
+
 func TestLabsStandSideBySide(t *testing.T) {
 	for range 3 {
 		t.Run("lab", func(t *testing.T) {
@@ -199,7 +111,7 @@ func TestNothingIsLeft(t *testing.T) {
 	if left := namespaces(t, prefix); len(left) > 0 {
 		t.Errorf("namespaces are left: %v", left)
 	}
-	if !await(func() bool { return syscall.Kill(process, 0) == syscall.ESRCH }) {
+	if !netns.Await(func() bool { return syscall.Kill(process, 0) == syscall.ESRCH }) {
 		t.Errorf("process %d is left", process)
 	}
 }
@@ -222,7 +134,7 @@ func TestKilledTestIsSweptUp(t *testing.T) {
 func brokenTest(t *testing.T, end string) (prefix string, process int) {
 	t.Helper()
 	New(t) // the need is asked for here, where it can skip
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	ctx, cancel := context.WithTimeout(t.Context(), netns.Bound)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestBroken$")
 	cmd.Env = append(os.Environ(), "IXPQOS_LAB_BROKEN="+end)
@@ -256,7 +168,7 @@ func TestBroken(t *testing.T) {
 	if _, err := fmt.Fscan(out, &process); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Println(l.prefix, process)
+	fmt.Println(l.network.Namespace(""), process)
 	if end == "kill" {
 		if err := syscall.Kill(process, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
@@ -271,28 +183,9 @@ func TestBroken(t *testing.T) {
 
 func namespaces(t *testing.T, prefix string) []string {
 	t.Helper()
-	var found []string
-	for line := range strings.Lines(string(run(t, "", "ip", "netns", "list"))) {
-		if strings.HasPrefix(line, prefix) {
-			found = append(found, strings.TrimSpace(line))
-		}
+	left, err := netns.Open(prefix)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return found
-}
-
-func TestParseCounter(t *testing.T) {
-	for _, tc := range []struct {
-		out  string
-		want uint64
-		err  string
-	}{
-		{`{"nftables":[{"metainfo":{"version":"1"}},{"counter":{"family":"inet","name":"c","table":"t","handle":1,"packets":7,"bytes":700}}]}`, 7, ""},
-		{`{"nftables":[{"metainfo":{"version":"1"}}]}`, 0, "nft lists none"},
-		{`no such thing`, 0, "invalid character"},
-	} {
-		got, err := parseCounter([]byte(tc.out))
-		if got != tc.want || (err == nil) != (tc.err == "") || err != nil && !strings.Contains(err.Error(), tc.err) {
-			t.Errorf("%s: %d, %v; want %d, %q", tc.out, got, err, tc.want, tc.err)
-		}
-	}
+	return left.Names()
 }

@@ -25,7 +25,7 @@ func lacksNetns() error {
 	if err := lacksRoot(); err != nil {
 		return err
 	}
-	for _, tool := range []string{"ip", "nft"} {
+	for _, tool := range []string{"ip", "nft", "bridge"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("no command %s", tool)
 		}
@@ -36,10 +36,32 @@ func lacksNetns() error {
 	}
 	return errors.Join(
 		run("link add bridge0 type bridge\nlink add veth0 type veth peer name veth1\n", "ip", "-n", name, "-batch", "-"),
-		run("table inet need {\n counter c { }\n}\n", "ip", "netns", "exec", name, "nft", "-f", "-"),
+		run(needRules, "ip", "netns", "exec", name, "nft", "-f", "-"),
 		run("", "ip", "netns", "del", name),
 	)
 }
+
+const needRules = `table inet need {
+	counter c { }
+}
+table netdev need {
+	set flows {
+		typeof ip saddr . udp sport
+		size 8
+		flags dynamic
+	}
+	chain arrives {
+		type filter hook ingress device "veth0" priority 0
+		meta mark set 1 dup to "veth1"
+		fwd to jhash ip saddr . udp sport mod 1 seed 0x1 map { 0 : "veth1" }
+	}
+	chain leaves {
+		type filter hook egress device "veth0" priority 0
+		add @flows { ip saddr . udp sport counter }
+		numgen random mod 100 < 1 drop
+	}
+}
+`
 
 func lacksICMP() error {
 	var err error

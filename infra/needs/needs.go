@@ -24,8 +24,9 @@ import (
 // Root asks for the rights of root.
 func Root(t testing.TB) { t.Helper(); demand(t, table, "root") }
 
-// Netns asks for what package lab is made of: root, the commands ip and nft,
-// and a kernel that gives namespaces, veth pairs, bridges and nftables.
+// Netns asks for what package lab is made of: root, the commands ip, bridge and
+// nft, and a kernel that gives namespaces, veth pairs, bridges and nftables with
+// its netdev family.
 func Netns(t testing.TB) { t.Helper(); demand(t, table, "netns") }
 
 // ICMP asks for a socket that can send echo requests, datagram or raw.
@@ -40,6 +41,18 @@ func Nginx(t testing.TB) { t.Helper(); demand(t, table, "nginx") }
 // SAM asks for the SAM CLI, and for Docker with a daemon that runs or that root
 // can start.
 func SAM(t testing.TB) { t.Helper(); demand(t, table, "sam") }
+
+// Scapy asks for the dissector scapy in the cache of infra/dissect/install. It
+// gives the path of the Python that has it.
+func Scapy(t testing.TB) string {
+	t.Helper()
+	demand(t, table, "scapy")
+	python, _ := findScapy()
+	return python
+}
+
+// Tshark asks for the dissector tshark.
+func Tshark(t testing.TB) { t.Helper(); demand(t, table, "tshark") }
 
 // Git asks for the command git and for a checkout around the test.
 func Git(t testing.TB) { t.Helper(); demand(t, table, "git") }
@@ -74,6 +87,8 @@ var table = []need{
 	{"systemd", sync.OnceValue(lacksSystemd), "install systemd (it need not run)"},
 	{"nginx", sync.OnceValue(lacksNginx), "install nginx (nginx-light is enough; it need not run), with its folder in PATH"},
 	{"sam", sync.OnceValue(lacksSAM), "run infra/sam/install as root, which installs the SAM CLI in a cache and Debian's Docker"},
+	{"scapy", sync.OnceValue(lacksScapy), "run infra/dissect/install, which installs scapy in a cache"},
+	{"tshark", sync.OnceValue(lacksTshark), "install tshark"},
 	{"git", sync.OnceValue(lacksGit), "install git and test in a checkout"},
 	{"influxd", sync.OnceValue(lacksInfluxd), "run infra/influx/influxd, which builds one once, put one on PATH, or set INFLUX_URL and INFLUX_TOKEN (an operator's)"},
 	{"time", sync.OnceValue(lacksTime), "run without -short (make test)"},

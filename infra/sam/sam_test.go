@@ -59,13 +59,13 @@ func TestLocal(t *testing.T) {
 	inventory := s.write(t, "the-inventory.yaml", inventoryText)
 	template := s.build(t, inventory, s.write(t, "the-keys.yaml", keys.String()))
 
-	raw := influx.BucketName(t, "raw")
+	raw, flows := influx.BucketName(t, "raw"), influx.BucketName(t, "flows")
 	where := onBridge(t, s.top, influx.URL)
 	settings := func(token string) map[string]string {
 		return map[string]string{"INFLUX_URL": where, "INFLUX_ORG": influx.Org, "INFLUX_TOKEN": token, "INFLUX_BUCKET_RAW": raw,
-			"IXPQOS_SHARED_KEY_SHA256": sha(sharedKey)}
+			"INFLUX_BUCKET_FLOWS": flows, "IXPQOS_SHARED_KEY_SHA256": sha(sharedKey)}
 	}
-	write, read := s.initialise(t, influx, raw)
+	write, read := s.initialise(t, influx, raw, flows)
 	url := s.startAPI(t, template, map[string]map[string]string{"IngestFunction": settings(write), "QueryFunction": settings(read)})
 
 	if !t.Run("answers", func(t *testing.T) { testAnswers(t, url) }) {
@@ -91,11 +91,12 @@ func TestLocal(t *testing.T) {
 	t.Run("first version", func(t *testing.T) { testFirstVersion(t, url) })
 }
 
-// initialise makes the bucket and tokens as an operator does.
-func (s *sam) initialise(t *testing.T, influx *influxd.Server, raw string) (write, read string) {
+// initialise makes the buckets and tokens as an operator does.
+func (s *sam) initialise(t *testing.T, influx *influxd.Server, raw, flows string) (write, read string) {
 	t.Helper()
-	names := []string{"INFLUX_URL=" + influx.URL, "INFLUX_ORG=" + influx.Org, "INFLUX_TOKEN=" + influx.Token, "INFLUX_BUCKET_RAW=" + raw}
-	for _, other := range []string{"5M", "1H", "FLOWS", "ROWS"} {
+	names := []string{"INFLUX_URL=" + influx.URL, "INFLUX_ORG=" + influx.Org, "INFLUX_TOKEN=" + influx.Token, "INFLUX_BUCKET_RAW=" + raw,
+		"INFLUX_BUCKET_FLOWS=" + flows}
+	for _, other := range []string{"5M", "1H", "ROWS"} {
 		names = append(names, "INFLUX_BUCKET_"+other+"="+influx.BucketName(t, other))
 	}
 	said := output(t, s.top, names, "go", "run", "./functions/server", "init")

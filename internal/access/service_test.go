@@ -131,14 +131,17 @@ func TestOpenAPI(t *testing.T) {
 	}
 	viewer := []string{"viewerBasic", "viewerKey"}
 	want := map[string][]string{
-		"post /api/v2/results":                       {"probeKey"},
-		"get /api/v2/config":                         {"probeKey"},
-		"get /api/v2/matrix":                         viewer,
-		"get /api/v2/pairs/{source}/{target}/series": viewer,
-		"get /api/v2/probes":                         viewer,
-		"get /metrics":                               viewer,
-		"get /healthz":                               {},
-		"get /readyz":                                {},
+		"post /api/v2/results":                         {"probeKey"},
+		"get /api/v2/config":                           {"probeKey"},
+		"get /api/v2/matrix":                           viewer,
+		"get /api/v2/pairs/{source}/{target}/series":   viewer,
+		"get /api/v2/pairs/{source}/{target}/flows":    viewer,
+		"get /api/v2/pairs/{source}/{target}/coverage": viewer,
+		"get /api/v2/links":                            viewer,
+		"get /api/v2/probes":                           viewer,
+		"get /metrics":                                 viewer,
+		"get /healthz":                                 {},
+		"get /readyz":                                  {},
 	}
 	if diff := cmp.Diff(want, security); diff != "" {
 		t.Errorf("operations and their keys (-want +got):\n%s", diff)

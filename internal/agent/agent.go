@@ -17,15 +17,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"golang.org/x/sync/errgroup"
 
 	"ixpqos/internal/deliver"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
-	"ixpqos/internal/measure/ping"
 	"ixpqos/internal/wire"
 )
 
@@ -66,11 +65,11 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 		return err
 	}
 	rep := newReporter(s, spool, uploader, time.Now, log)
-	engine := newEngine(rep.board, log)
+	engines := newEngines(s.Name, rep.board, log)
 	pull := &puller{api: api, file: s.configFile(), board: rep.board, log: log,
 		parts: make(chan inventory.Part), taken: rep.alive}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return engine.Run(ctx, pull.parts, rep.emit) })
+	group.Go(func() error { return engines.run(ctx, pull.parts, rep.emit) })
 	group.Go(func() error { return uploader.Run(ctx) })
 	group.Go(func() error { return pull.run(ctx) })
 	group.Go(func() error { return rep.run(ctx, log) })
@@ -96,9 +95,12 @@ func Print(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) err
 	parts := make(chan inventory.Part, 1)
 	parts <- part
 	lines := json.NewEncoder(out)
+	var printing sync.Mutex // engines give their results side by side
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return newEngine(board, log).Run(ctx, parts, func(_ context.Context, batch ippm.Batch) error {
+		return newEngines(s.Name, board, log).run(ctx, parts, func(_ context.Context, batch ippm.Batch) error {
+			printing.Lock()
+			defer printing.Unlock()
 			return printResults(lines, batch.Results)
 		})
 	})
@@ -135,10 +137,6 @@ func printResults(lines *json.Encoder, results []ippm.Result) error {
 		}
 	}
 	return nil
-}
-
-func newEngine(board *board, log *slog.Logger) *ping.Engine {
-	return &ping.Engine{Clock: clockwork.NewRealClock(), Log: log, Trouble: board.set, Missed: board.missedOne}
 }
 
 // offer hands a part over, unless the context ends first.

@@ -27,11 +27,11 @@ var discard = slog.New(slog.DiscardHandler)
 func testPart(version string) inventory.Part {
 	test := defaultTest
 	test.Name, test.Every, test.Count, test.Spacing = "ping", 10*time.Second, 2, 20*time.Millisecond
-	return inventory.Part{Probe: "p1", Inventory: version, Tests: []inventory.Test{test},
+	return inventory.Part{Probe: "p1", Inventory: version, ReflectorPort: inventory.DefaultReflectorPort, Tests: []inventory.Test{test},
 		Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.1"}},
 		Peers: []inventory.Peer{
-			{Name: "p2", Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.2"}}},
-			{Name: "p3", Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.3"}, {Family: 6, Host: "2001:db8::3"}}},
+			{Name: "p2", Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.2"}}, ReflectorPort: inventory.DefaultReflectorPort},
+			{Name: "p3", Addresses: []inventory.Address{{Family: 4, Host: "127.0.0.3"}, {Family: 6, Host: "2001:db8::3"}}, ReflectorPort: inventory.DefaultReflectorPort},
 		}}
 }
 
@@ -213,19 +213,23 @@ func TestABrokenLastConfigurationIsNoEnd(t *testing.T) {
 
 func TestWhatAProbeDoesNotKnowIsToldAndIgnored(t *testing.T) {
 	part := testPart("v1")
-	stamp := part.Tests[0]
-	stamp.Name, stamp.Kind = "fabric", "stamp"
-	part.Tests = append(part.Tests, stamp)
+	later, stamp := part.Tests[0], part.Tests[0]
+	later.Name, later.Kind = "later", "trace"
+	stamp.Name, stamp.Kind = "fabric", inventory.KindSTAMP
+	part.Tests = append(part.Tests, later, stamp)
 	body := strings.Replace(configOf(t, part), `"probe":`, `"colour":"blue","probe":`, 1)
 	p, got := newPuller(t, settings(t, newServer(t, body).URL))
 	p.pull(t.Context())
 	if len(got.parts) != 1 {
 		t.Fatal("the configuration was not taken up")
 	}
-	for _, want := range []string{`"colour"`, `test "fabric" is ignored: this probe does not know its kind "stamp"`} {
+	for _, want := range []string{`"colour"`, `test "later" is ignored: this probe does not know its kind "trace"`} {
 		if !strings.Contains(p.troubles(), want) {
 			t.Errorf("troubles %q; want %s", p.troubles(), want)
 		}
+	}
+	if strings.Contains(p.troubles(), "fabric") {
+		t.Errorf("troubles %q; stamp is known", p.troubles())
 	}
 }
 
@@ -261,12 +265,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// reflecting is a pair whose target is taken to reflect at the usual port.
+func reflecting(p inventory.Pair) inventory.Pair {
+	p.ReflectorPort = inventory.DefaultReflectorPort
+	return p
+}
+
 func TestOnceChoosesTargets(t *testing.T) {
 	part := testPart("v1")
 	pair := func(target, to string, family uint8) inventory.Pair {
 		p := inventory.Pair{Target: target, To: to, Family: family}
 		if target != to {
-			p.From = "127.0.0.1"
+			p.From, p.ReflectorPort = "127.0.0.1", inventory.DefaultReflectorPort
 		}
 		return p
 	}
@@ -278,7 +288,7 @@ func TestOnceChoosesTargets(t *testing.T) {
 		"all":            {nil, []inventory.Pair{pair("p2", "127.0.0.2", 4), pair("p3", "127.0.0.3", 4)}, ""},
 		"by name":        {[]string{"p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"by address":     {[]string{"127.0.0.2"}, []inventory.Pair{pair("p2", "127.0.0.2", 4)}, ""},
-		"not configured": {[]string{"127.0.0.9", "::1"}, []inventory.Pair{pair("127.0.0.9", "127.0.0.9", 4), pair("::1", "::1", 6)}, ""},
+		"not configured": {[]string{"127.0.0.9", "::1"}, []inventory.Pair{reflecting(pair("127.0.0.9", "127.0.0.9", 4)), reflecting(pair("::1", "::1", 6))}, ""},
 		"one of two":     {[]string{"p 9", "p3"}, []inventory.Pair{pair("p3", "127.0.0.3", 4)}, ""},
 		"no such thing":  {[]string{"p 9"}, nil, `target "p 9" is neither a name of the configuration nor an address`},
 	} {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"ixpqos/internal/deliver"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/ping"
+	"ixpqos/internal/measure/sender"
+	"ixpqos/internal/measure/timestamp"
 	"ixpqos/internal/wire"
 )
 
@@ -54,7 +57,10 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 	}
 	c.say("ARP settings", checkARP(part.Addresses), "an address is only answered for on its own interface")
 	for _, t := range part.Tests {
-		c.say("test "+t.Name, checkTest(part, t), fmt.Sprintf("%d pairs, a round takes at most %v", len(part.Pairs(t)), t.RoundTime(len(part.Pairs(t)))))
+		c.say("test "+t.Name, checkTest(part, t), planOf(part, t))
+	}
+	if len(expectations(part)) > 0 {
+		c.reflector(part)
 	}
 	return !c.bad
 }
@@ -97,10 +103,57 @@ func (c *checker) server(ctx context.Context, s Settings, log *slog.Logger) (par
 }
 
 func checkTest(part inventory.Part, t inventory.Test) error {
-	if t.Kind != inventory.KindICMP {
-		return fmt.Errorf("its kind %q is not known to this probe: update the probe", t.Kind)
+	pairs := len(part.Pairs(t))
+	switch t.Kind {
+	case inventory.KindICMP:
+		return ping.Fits(t, pairs)
+	case inventory.KindSTAMP:
+		return errors.Join(sender.Check(t, pairs), checkMTU(part, t))
 	}
-	return ping.Fits(t, len(part.Pairs(t)))
+	return fmt.Errorf("its kind %q is not known to this probe: update the probe", t.Kind)
+}
+
+// checkMTU tells whether what may not be fragmented leaves this host at all.
+func checkMTU(part inventory.Part, t inventory.Test) error {
+	if !t.DontFragment || len(part.Pairs(t)) == 0 {
+		return nil
+	}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list the interfaces: %w", err)
+	}
+	for _, i := range interfaces {
+		if i.MTU < t.Size && has(i, part.Addresses) {
+			return fmt.Errorf("its packets of %d bytes may not be fragmented, but the MTU of %s is %d: lower size, or leave df away", t.Size, i.Name, i.MTU)
+		}
+	}
+	return nil
+}
+
+// planOf says what a test comes to.
+func planOf(part inventory.Part, t inventory.Test) string {
+	pairs := len(part.Pairs(t))
+	if t.Kind == inventory.KindSTAMP {
+		return fmt.Sprintf("%d pairs, %d flows to each from UDP port %d on, %.0f packets a second", pairs, t.Flows, t.Port, t.PacketRate(pairs))
+	}
+	return fmt.Sprintf("%d pairs, a round takes at most %v", pairs, t.RoundTime(pairs))
+}
+
+// reflector looks at the ports that other probes measure to. One that is taken
+// may be so by the probe that runs here.
+func (c *checker) reflector(part inventory.Part) {
+	for _, address := range ips(part.Addresses) {
+		at := netip.AddrPortFrom(address, part.ReflectorPort)
+		socket, err := timestamp.Open(timestamp.Options{Local: at, Batch: 1, MaxPacket: 1})
+		if errors.Is(err, unix.EADDRINUSE) {
+			c.say("reflector", nil, fmt.Sprintf("%s is in use: by the probe that runs here, or see ss -lunp", at))
+			continue
+		}
+		c.say("reflector", err, fmt.Sprintf("%s can be listened on", at))
+		if err == nil {
+			_ = socket.Close()
+		}
+	}
 }
 
 // checkState tells whether the folder can be written or, where it is not there
@@ -128,14 +181,13 @@ func checkParent(dir string) error {
 	return nil
 }
 
-// checkClock asks the kernel whether something keeps its clock (adjtimex(2)).
+// checkClock asks the kernel whether something keeps its clock.
 func checkClock() error {
-	var t unix.Timex
-	state, err := unix.Adjtimex(&t)
+	synchronized, _, err := timestamp.Clock()
 	if err != nil {
-		return fmt.Errorf("adjtimex: %w", err)
+		return err
 	}
-	if state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0 {
+	if !synchronized {
 		return errors.New("the kernel says that nothing synchronises the clock: run chrony or another NTP client (in a container: on its host)")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,14 +12,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
-	"text/tabwriter"
 	"time"
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
-	"ixpqos/internal/measure/ping"
 	"ixpqos/internal/wire"
 )
 
@@ -27,12 +24,14 @@ type OnceSettings struct {
 	Settings
 	// Targets are names of peers or addresses; all peers where empty.
 	Targets []string
-	// Test is the test to take the way of measuring from; the first where empty.
-	Test string
-	// Count, Spacing, Size and DSCP take the place of the test's, where set.
+	// Test is the test to take the way of measuring from; the first of its kind
+	// where empty. Kind is that of the test, or icmp, where empty.
+	Test, Kind string
+	// Count, Spacing, Size, Flows and DSCP take the place of the test's, where set.
 	Count   int
 	Spacing time.Duration
 	Size    int
+	Flows   int
 	DSCP    *uint8
 	// JSON prints results as lines of JSON instead of a table.
 	JSON bool
@@ -59,29 +58,44 @@ func Once(ctx context.Context, s OnceSettings, out io.Writer, log *slog.Logger) 
 	if err != nil {
 		return false, err
 	}
-	if err := ping.Check(test, len(pairs)); err != nil {
-		return false, err
-	}
 	source := s.Name
 	if source == "" {
 		source, _ = os.Hostname()
 	}
-	round := ping.Round{Source: source, Test: test, Pairs: pairs, Interface: part.Interface, Start: time.Now().UTC(), Length: test.RoundTime(len(pairs))}
-	bar := newProgress(s.Progress, pairs, test.Count)
-	round.Progress = bar.update
-	measured, err := round.Run(ctx)
-	bar.end()
+	r := round{source: source, part: part, test: test, pairs: pairs, progress: s.Progress, log: log}
+	measure, print := r.ping, printPings
+	if test.Kind == inventory.KindSTAMP {
+		measure, print = r.stamp, printFlows
+	}
+	results, err := measure(ctx)
 	if err != nil {
 		return false, err
 	}
-	answered = unknown == nil && !slices.ContainsFunc(measured, func(m ping.Measured) bool { return m.Received+m.Late == 0 })
 	for _, err := range unknown {
 		log.Error(err.Error())
 	}
+	answered = unknown == nil && !slices.ContainsFunc(results, func(m measured) bool { return m.Received+m.Late == 0 })
 	if s.JSON {
-		return answered, printMeasured(json.NewEncoder(out), measured)
+		return answered, printMeasured(json.NewEncoder(out), results)
 	}
-	return answered, printTable(out, source, measured)
+	return answered, print(out, source, results)
+}
+
+// measured is the result of one pair. Err says why something could not be sent.
+type measured struct {
+	ippm.Result
+	Pair inventory.Pair
+	Err  error
+}
+
+// round is what is to be measured once.
+type round struct {
+	source   string
+	part     inventory.Part
+	test     inventory.Test
+	pairs    []inventory.Pair
+	progress io.Writer
+	log      *slog.Logger
 }
 
 // part is the configuration to go by: a file's, the server's, the last good
@@ -134,14 +148,9 @@ func (s Settings) serverPart(ctx context.Context, log *slog.Logger) (inventory.P
 }
 
 func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
-	test := defaultTest
-	i := slices.IndexFunc(part.Tests, func(t inventory.Test) bool {
-		return t.Kind == inventory.KindICMP && (s.Test == "" || t.Name == s.Test)
-	})
-	if i >= 0 {
-		test = part.Tests[i]
-	} else if s.Test != "" {
-		return test, fmt.Errorf("there is no ICMP test %q in the configuration", s.Test)
+	test, err := s.plan(part)
+	if err != nil {
+		return test, err
 	}
 	if s.Count > 0 {
 		test.Count = s.Count
@@ -152,10 +161,39 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	if s.Size > 0 {
 		test.Size = s.Size
 	}
+	if s.Flows > 0 {
+		test.Flows = s.Flows
+	}
 	if s.DSCP != nil {
 		test.DSCP = *s.DSCP
 	}
 	return test, nil
+}
+
+// plan is the test that is named, or the first of its kind, or a common one
+// where the configuration has none.
+func (s OnceSettings) plan(part inventory.Part) (inventory.Test, error) {
+	i := slices.IndexFunc(part.Tests, func(t inventory.Test) bool {
+		return (s.Test == "" || t.Name == s.Test) && (s.Kind == "" && s.Test != "" || t.Kind == cmp.Or(s.Kind, inventory.KindICMP))
+	})
+	switch {
+	case i >= 0 && part.Tests[i].Kind == inventory.KindSTAMP:
+		return onceAsNow(part, part.Tests[i]), nil
+	case i >= 0:
+		return part.Tests[i], nil
+	case s.Test != "":
+		return inventory.Test{}, fmt.Errorf("there is no test %q%s in the configuration", s.Test, ofKind(s.Kind))
+	case s.Kind == inventory.KindSTAMP:
+		return defaultSTAMP, nil
+	}
+	return defaultTest, nil
+}
+
+func ofKind(kind string) string {
+	if kind == "" {
+		return ""
+	}
+	return " of kind " + kind
 }
 
 // pairs are what to measure, and an error for every target that means nothing;
@@ -208,7 +246,7 @@ func resolve(ctx context.Context, target string) ([]inventory.Pair, error) {
 			family = 4
 		}
 		if _, ok := byFamily[family]; !ok {
-			byFamily[family] = inventory.Pair{Target: target, Family: family, To: ip.String()}
+			byFamily[family] = inventory.Pair{Target: target, Family: family, To: ip.String(), ReflectorPort: inventory.DefaultReflectorPort}
 		}
 	}
 	var pairs []inventory.Pair
@@ -218,89 +256,4 @@ func resolve(ctx context.Context, target string) ([]inventory.Pair, error) {
 		}
 	}
 	return pairs, nil
-}
-
-func printMeasured(lines *json.Encoder, measured []ping.Measured) error {
-	results := make([]ippm.Result, len(measured))
-	for i, m := range measured {
-		results[i] = m.Result
-	}
-	return printResults(lines, results)
-}
-
-func printTable(out io.Writer, source string, measured []ping.Measured) error {
-	test := measured[0].Test
-	fmt.Fprintf(out, "from %s, test %s, DSCP %d\n\n", source, test, measured[0].DSCP)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
-	for _, m := range measured {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts), delays(m.RTT))
-	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	for _, m := range measured {
-		if m.Err != nil {
-			fmt.Fprintf(out, "\n%s", m.Err)
-		}
-	}
-	_, err := fmt.Fprintln(out)
-	return err
-}
-
-func loss(c ippm.Counts) string {
-	ratio, ok := c.LossRatio()
-	if !ok {
-		return "not sent"
-	}
-	return fmt.Sprintf("%.3g %%", ratio*100)
-}
-
-func delays(d ippm.Delay) string {
-	if d.N == 0 {
-		return "-\t-\t-\t-\t-"
-	}
-	median, _ := d.Quantile(0.5)
-	p95, _ := d.Quantile(0.95)
-	var cells []string
-	for _, us := range []float64{d.Min, median, p95, d.Max, d.StdDev()} {
-		cells = append(cells, ippm.DelayText(us))
-	}
-	return strings.Join(cells, "\t")
-}
-
-// progress is one line that says how far a round is and renews itself.
-type progress struct {
-	mu             sync.Mutex
-	out            io.Writer
-	total          int
-	sent, received []int
-}
-
-func newProgress(out io.Writer, pairs []inventory.Pair, count int) *progress {
-	return &progress{out: out, total: len(pairs) * count, sent: make([]int, len(pairs)), received: make([]int, len(pairs))}
-}
-
-func (p *progress) update(pair, sent, received int) {
-	if p.out == nil {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sent[pair], p.received[pair] = sent, received
-	allSent, allReceived := 0, 0
-	for i := range p.sent {
-		allSent, allReceived = allSent+p.sent[i], allReceived+p.received[i]
-	}
-	const width = 30
-	done := strings.Repeat("━", width*allSent/p.total)
-	rest := strings.Repeat("╌", width-width*allSent/p.total)
-	fmt.Fprintf(p.out, "\r%s%s %d of %d sent, %d answered ", done, rest, allSent, p.total, allReceived)
-}
-
-// end wipes the line.
-func (p *progress) end() {
-	if p.out != nil {
-		fmt.Fprint(p.out, "\r\033[K")
-	}
 }

@@ -142,7 +142,7 @@ func (p *puller) take(ctx context.Context, config []byte) error {
 func unknownKinds(part inventory.Part) string {
 	sentence := ""
 	for _, t := range part.Tests {
-		if t.Kind != inventory.KindICMP {
+		if t.Kind != inventory.KindICMP && t.Kind != inventory.KindSTAMP {
 			sentence += fmt.Sprintf("test %q is ignored: this probe does not know its kind %q, update the probe. ", t.Name, t.Kind)
 		}
 	}

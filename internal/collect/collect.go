@@ -2,8 +2,8 @@
 // results in.
 //
 // What it promises: a probe may only report as itself; what comes in is bounded
-// before it is parsed; the results of a batch stand or fall one by one, and each
-// that falls is named with its reason; a 200 means that all others are stored,
+// before it is parsed; the results of a batch, and what its probe heard, stand or
+// fall one by one, and each that falls is named with its reason; a 200 means that all others are stored,
 // and nothing is acknowledged that is not.
 package collect
 
@@ -61,7 +61,8 @@ type Collector struct {
 	Now       func() time.Time
 	// Wait waits until a time has gone by or the context ends; nil does so really.
 	Wait func(context.Context, time.Duration) error
-	// MaxBody bounds a posted body in bytes, MaxResults its results.
+	// MaxBody bounds a posted body in bytes, MaxResults its results and what was
+	// heard together.
 	MaxBody    int64
 	MaxResults int
 
@@ -101,7 +102,7 @@ func (c *Collector) Register(api *access.API) {
 	huma.Register(api, api.ForProbes(huma.Operation{
 		OperationID: "post-results", Method: http.MethodPost, Path: "/api/v2/results",
 		Summary:     "Submit a batch of results",
-		Description: "Results are taken one by one: the answer names every rejected one and why, all others are stored. 422 means that every result was rejected.",
+		Description: "Results, and what was heard, are taken one by one: the answer names every rejected one and why, all others are stored. 422 means that all of them were rejected.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Batch](), true, "Batch")},
 		}},
@@ -130,26 +131,27 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	if in.ContentEncoding != "" && in.ContentEncoding != "identity" {
 		return nil, huma.Error415UnsupportedMediaType(fmt.Sprintf("Content-Encoding %q is not taken: send plain JSON", in.ContentEncoding))
 	}
-	batch, index, rejected, err := wire.DecodeBatch(in.RawBody, c.MaxResults)
+	posted, err := wire.DecodeBatch(in.RawBody, c.MaxResults)
 	switch {
 	case errors.Is(err, wire.ErrTooManyResults):
 		return nil, huma.NewError(http.StatusRequestEntityTooLarge, err.Error())
 	case err != nil:
 		return nil, huma.Error400BadRequest(err.Error())
 	}
-	posted := len(batch.Results) + len(rejected)
-	if err := c.checkBatch(&batch, access.ProbeOf(ctx)); err != nil {
-		c.Metrics.Rejected(posted)
-		c.Log.Warn("a batch was refused", "probe", access.ProbeOf(ctx), "results", posted, "because", err)
+	results := len(posted.Results) + len(posted.ResultsSorted.Rejected)
+	heard := len(posted.Heard) + len(posted.HeardSorted.Rejected)
+	if err := c.checkBatch(&posted.Batch, access.ProbeOf(ctx)); err != nil {
+		c.Metrics.Rejected(results)
+		c.Log.Warn("a batch was refused", "probe", access.ProbeOf(ctx), "results", results, "because", err)
 		return nil, err
 	}
-	batch.Results, index, rejected = c.screen(batch, index, rejected)
-	answer, err := c.put(ctx, batch, index, rejected)
+	c.screen(&posted)
+	answer, err := c.put(ctx, posted)
 	if err != nil {
 		return nil, err
 	}
-	if posted > 0 && answer.Stored == 0 {
-		return nil, allRejected(answer.Rejected)
+	if n := results + heard; n > 0 && len(answer.Rejected)+len(answer.RejectedHeard) == n {
+		return nil, allRejected(answer)
 	}
 	return &resultsOutput{Body: answer}, nil
 }
@@ -191,78 +193,30 @@ func (c *Collector) ahead(start time.Time) string {
 		start.Format(time.RFC3339), start.Sub(c.Now()).Round(time.Second))
 }
 
-// screen sorts out the results that cannot be taken from this probe.
-func (c *Collector) screen(batch ippm.Batch, index []int, rejected []wire.Rejected) ([]ippm.Result, []int, []wire.Rejected) {
-	inv := c.Inventory()
-	good, places := batch.Results[:0], index[:0]
-	for i, r := range batch.Results {
-		if reason := c.objection(inv, batch.Probe, r); reason != "" {
-			rejected = append(rejected, wire.Reject(index[i], r.ID, reason))
-			continue
-		}
-		good, places = append(good, r), append(places, index[i])
-	}
-	return good, places, rejected
-}
-
-func (c *Collector) objection(inv *inventory.Inventory, probe string, r ippm.Result) string {
-	switch {
-	case r.Source != probe:
-		return fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, probe)
-	case !c.everKnew(r.Target):
-		return fmt.Sprintf("target %q is not in the inventory", r.Target)
-	case r.Start.Sub(c.Now()) > wire.MaxAhead:
-		return c.ahead(r.Start)
-	}
-	return ""
-}
-
-// put stores what is left. A batch whose results were all rejected is stored
+// put stores what is left. A batch of which everything was rejected is stored
 // too: it still says how its probe is.
-func (c *Collector) put(ctx context.Context, batch ippm.Batch, index []int, rejected []wire.Rejected) (wire.Answer, error) {
-	named, err := c.Store.Put(ctx, batch)
-	refused := placesOf(batch.Results, named)
+func (c *Collector) put(ctx context.Context, posted wire.Posted) (wire.Answer, error) {
+	refused, err := c.Store.Put(ctx, posted.Batch)
+	results := placesOf(posted.Results, resultID, refused)
 	if err == nil {
-		err = c.putMarked(ctx, batch, refused)
+		err = c.putMarked(ctx, posted.Batch, results)
 	}
 	if err != nil {
-		c.Metrics.Unavailable(len(batch.Results))
-		c.Log.Error("a batch could not be stored; the probe keeps it", "probe", batch.Probe, "start", batch.Start, "error", err)
+		c.Metrics.Unavailable(len(posted.Results))
+		c.Log.Error("a batch could not be stored; the probe keeps it", "probe", posted.Probe, "start", posted.Start, "error", err)
 		return wire.Answer{}, unavailable(err)
 	}
-	for place, reason := range refused {
-		rejected = append(rejected, wire.Reject(index[place], batch.Results[place].ID, reason))
+	answer := wire.Answer{
+		Stored:        len(posted.Results) - len(results),
+		Rejected:      rejections(posted.Results, resultID, posted.ResultsSorted, results),
+		RejectedHeard: rejections(posted.Heard, heardID, posted.HeardSorted, placesOf(posted.Heard, heardID, refused)),
 	}
-	slices.SortFunc(rejected, func(a, b wire.Rejected) int { return a.Index - b.Index })
-	stored := len(batch.Results) - len(refused)
-	c.Metrics.Stored(stored)
-	if len(rejected) > 0 {
-		c.Metrics.Rejected(len(rejected))
-		c.Log.Warn("results were rejected", "probe", batch.Probe, "rejected", len(rejected), "first", rejected[0].Reason)
+	c.Metrics.Stored(answer.Stored)
+	if all := slices.Concat(answer.Rejected, answer.RejectedHeard); len(all) > 0 {
+		c.Metrics.Rejected(len(answer.Rejected))
+		c.Log.Warn("results were rejected", "probe", posted.Probe, "rejected", len(all), "first", all[0].Reason)
 	}
-	if rejected == nil {
-		rejected = []wire.Rejected{}
-	}
-	return wire.Answer{Stored: stored, Rejected: rejected}, nil
-}
-
-// placesOf are where the refused results stand, and why they are. One that stands
-// there twice is named as often as it was refused.
-func placesOf(results []ippm.Result, refused []store.Rejected) map[int]string {
-	if len(refused) == 0 {
-		return nil
-	}
-	reasons := make(map[ippm.ID][]string, len(refused))
-	for _, r := range refused {
-		reasons[r.ID] = append(reasons[r.ID], r.Reason)
-	}
-	places := make(map[int]string, len(refused))
-	for i, r := range results {
-		if rest := reasons[r.ID]; len(rest) > 0 {
-			places[i], reasons[r.ID] = rest[0], rest[1:]
-		}
-	}
-	return places
+	return answer, nil
 }
 
 func unavailable(err error) error {
@@ -271,15 +225,6 @@ func unavailable(err error) error {
 			http.Header{"Retry-After": {retryAfter}})
 	}
 	return huma.Error500InternalServerError("the results could not be stored; the server's log says why")
-}
-
-// allRejected is a problem that lists all rejected results.
-func allRejected(rejected []wire.Rejected) error {
-	errs := make([]error, len(rejected))
-	for i, r := range rejected {
-		errs[i] = &huma.ErrorDetail{Message: r.Reason, Location: fmt.Sprintf("body.results[%d]", r.Index)}
-	}
-	return huma.Error422UnprocessableEntity(fmt.Sprintf("all %d results were rejected", len(rejected)), errs...)
 }
 
 type configInput struct {

@@ -64,6 +64,64 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskDropsFlowsFirst: without them all batches have room.
+func TestFullDiskDropsFlowsFirst(t *testing.T) {
+	var log logged
+	s := openSpool(t, smallDisk(t), SpoolOptions{Log: log.logger()})
+	const many = 100
+	for n := range many {
+		mustAppend(t, s, flowing(n))
+	}
+	wantStats(t, s, many, 0, 0)
+	s = reopen(t, s)
+	checkThinned(t, s, many)
+}
+
+// checkThinned empties the spool: all batches must be there, and only the newest
+// with what their flows saw.
+func checkThinned(t *testing.T, s *Spool, many int) {
+	t.Helper()
+	thin := 0
+	for n := range many {
+		e, body, ok, err := s.take()
+		if err != nil || !ok {
+			t.Fatalf("batch %d: %v, %v", n, ok, err)
+		}
+		b, whole := decode(t, body), flowing(n)
+		if number(b) != n || len(b.Results) != 1 || b.Results[0].Counts != whole.Results[0].Counts {
+			t.Fatalf("batch %d comes as %+v", n, b)
+		}
+		switch flows, heard := len(b.Results[0].Flows), len(b.Heard); {
+		case flows+heard == 0 && thin == n:
+			thin++
+		case flows != len(whole.Results[0].Flows) || heard != 1:
+			t.Errorf("batch %d has %d flows and %d heard after %d batches without", n, flows, heard, thin)
+		}
+		if err := s.Remove(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if thin == 0 || thin == many {
+		t.Errorf("%d of %d batches lost their flows", thin, many)
+	}
+}
+
+// TestFullDiskWithThinBatches: once no batch has flows, the oldest go.
+func TestFullDiskWithThinBatches(t *testing.T) {
+	s := openSpool(t, smallDisk(t), SpoolOptions{})
+	const many = 300 // thin, each takes a page of 4 KiB
+	for n := range many {
+		mustAppend(t, s, flowing(n))
+	}
+	got := s.Stats()
+	if got.Dropped == 0 || got.Waiting < 200 || got.Waiting+got.Dropped != many {
+		t.Errorf("stats are %+v", got)
+	}
+	if numbers := takeAll(t, reopen(t, s)); !slices.Equal(numbers, upTo(got.Dropped, many)) {
+		t.Errorf("%v are left", numbers)
+	}
+}
+
 func TestDiskFilledBySomebodyElse(t *testing.T) {
 	s := openSpool(t, smallDisk(t), SpoolOptions{})
 	mustAppend(t, s, batch(0))

@@ -8,7 +8,8 @@
 // harm, so whenever it is not certain that a batch arrived, it is sent again.
 // What cannot be delivered is never lost in silence: files that are corrupt and
 // results that the API refuses are set aside in a sub-folder, and when space
-// runs out the oldest batches go; both are counted and logged.
+// runs out what flows saw goes first, then the oldest batches; all of that is
+// logged, and what is set aside and dropped is counted.
 //
 // A spool file is a line "ixpqos-spool SCHEMA CRC32C LENGTH" and the JSON that
 // is posted. Its name is a counter, so that names sort by the time of appending

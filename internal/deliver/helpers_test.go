@@ -45,6 +45,16 @@ func batch(n int, groups ...group) ippm.Batch {
 	return b
 }
 
+// heard is what the batch's probe heard of each group.
+func heard(b ippm.Batch, groups ...group) (all []ippm.Heard) {
+	for _, g := range groups {
+		h := ippm.Heard{Length: 10 * time.Second, Flows: []ippm.HeardFlow{{Port: 61000, Heard: 10, Answered: 10}}}
+		h.ID = ippm.ID{Series: ippm.Series{Source: "p2", Target: "p1", Test: g.test, Family: g.family, DSCP: g.dscp}, Start: b.Start}
+		all = append(all, h)
+	}
+	return all
+}
+
 func groups(n int) []group {
 	out := make([]group, n)
 	for i := range out {
@@ -128,11 +138,11 @@ func wantStats(t *testing.T, s *Spool, waiting, setAside, dropped int) {
 
 func decode(t *testing.T, body []byte) ippm.Batch {
 	t.Helper()
-	b, _, rejected, err := wire.DecodeBatch(body, math.MaxInt)
-	if err != nil || len(rejected) > 0 {
-		t.Fatal(err, rejected)
+	posted, err := wire.DecodeBatch(body, math.MaxInt)
+	if err != nil || len(posted.ResultsSorted.Rejected)+len(posted.HeardSorted.Rejected) > 0 {
+		t.Fatal(err, posted)
 	}
-	return b
+	return posted.Batch
 }
 
 // takeAll empties the spool without a server and gives the batches' numbers.
@@ -154,6 +164,19 @@ func takeAll(t *testing.T, s *Spool) (numbers []int) {
 }
 
 func number(b ippm.Batch) int { return int(b.Start.Sub(epoch) / (10 * time.Second)) }
+
+// flowing is a batch of about 20 kB, nearly all of it what flows saw.
+func flowing(n int) ippm.Batch {
+	b := batch(n)
+	for port := range uint16(2000) {
+		b.Results[0].Flows = append(b.Results[0].Flows, ippm.Flow{Port: 61000 + port, Counts: ippm.Counts{Sent: 10, Unplaced: 10}, LossyUnplaced: 1023})
+		if port > 0 {
+			b.Results[0].Counts = b.Results[0].Counts.Plus(ippm.Counts{Sent: 10, Unplaced: 10})
+		}
+	}
+	b.Heard = heard(b, group{"ping", 4, 0})
+	return b
+}
 
 func upTo(from, to int) (numbers []int) {
 	for n := from; n < to; n++ {
@@ -221,7 +244,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	b, _, rejected, err := wire.DecodeBatch(body, a.maxResults)
+	posted, err := wire.DecodeBatch(body, a.maxResults)
+	b := posted.Batch
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if err != nil {
@@ -237,7 +261,7 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.onBatch != nil {
 		a.onBatch(number(b))
 	}
-	writeAnswer(w, wire.Answer{Stored: len(b.Results), Rejected: rejected})
+	writeAnswer(w, wire.Answer{Stored: len(b.Results), Rejected: posted.ResultsSorted.Rejected})
 }
 
 func writeAnswer(w http.ResponseWriter, a wire.Answer) {

@@ -61,6 +61,18 @@ func (x *index) oldest() (Entry, bool) {
 	return x.entries[0], true
 }
 
+// after is the first entry behind that name, which need not be there.
+func (x *index) after(name string) (Entry, bool) {
+	i, found := x.find(name)
+	if found {
+		i++
+	}
+	if i == len(x.entries) {
+		return Entry{}, false
+	}
+	return x.entries[i], true
+}
+
 // A batch is COUNTER.batch, its halves COUNTER_0.batch and COUNTER_1.batch, the
 // halves of the first COUNTER_00.batch and COUNTER_01.batch, and so on. In the
 // order of bytes a batch comes before its halves and these before the next

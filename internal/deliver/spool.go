@@ -29,7 +29,8 @@ const (
 
 // SpoolOptions bound a spool. A zero value means the default.
 type SpoolOptions struct {
-	// MaxBytes is what may wait, 1 GiB by default; above it the oldest batches go.
+	// MaxBytes is what may wait, 1 GiB by default; above it what flows saw goes
+	// first, then the oldest batches.
 	MaxBytes int64
 	// MaxSetAsideFiles (1000) and MaxSetAsideBytes (64 MiB) bound what was set aside.
 	MaxSetAsideFiles int
@@ -57,6 +58,7 @@ type Spool struct {
 	writing sync.Mutex // one batch is written at a time
 	counter uint64     // under writing
 	closed  bool       // under writing
+	thinned string     // under writing; see thinNext
 
 	mu      sync.Mutex
 	waiting index
@@ -211,8 +213,8 @@ func (s *Spool) Stats() Stats {
 }
 
 // Append takes a batch: when it returns nil, the batch outlives a loss of
-// power. On a full disk it makes room by dropping the oldest batches. An error
-// means that the batch is lost, and counted as dropped.
+// power. On a full disk it makes room: what flows saw goes first, then the
+// oldest batches. An error means that the batch is lost, and counted as dropped.
 //
 // The end of ctx stops only the making of room. What was measured before a
 // probe is told to stop is worth the moment that it takes to write.
@@ -268,67 +270,6 @@ func (s *Spool) write(name string, content []byte) error {
 	return nil
 }
 
-func (s *Spool) writeMakingRoom(ctx context.Context, name string, content []byte) error {
-	var gone []string
-	defer func() { s.logDropped(gone, "the disk is full") }()
-	for {
-		err := s.write(name, content)
-		if !isFull(err) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("%w; %w while making room", err, ctx.Err())
-		}
-		dropped, ok := s.dropOldest()
-		if !ok {
-			return fmt.Errorf("%w, and no older batch is left that could be dropped: free space on that disk", err)
-		}
-		gone = append(gone, dropped)
-	}
-}
-
-func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
-
-// trim keeps the spool within its bound. It runs after the new batch was
-// written, so that nothing is dropped for a batch that is not there.
-func (s *Spool) trim() {
-	var gone []string
-	for s.Stats().Bytes > s.opts.MaxBytes {
-		dropped, ok := s.dropOldest()
-		if !ok {
-			break
-		}
-		gone = append(gone, dropped)
-	}
-	s.logDropped(gone, fmt.Sprintf("the spool is bounded to %d bytes", s.opts.MaxBytes))
-}
-
-// dropOldest holds the lock throughout, so that a reader who misses the file
-// sees that it was dropped.
-func (s *Spool) dropOldest() (name string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e, ok := s.waiting.oldest()
-	if !ok {
-		return "", false
-	}
-	if err := os.Remove(s.path(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.Error("a batch cannot be dropped to make room", "error", err)
-		return "", false
-	}
-	s.waiting.remove(e.Name)
-	s.stats.Dropped++
-	return e.Name, true
-}
-
-func (s *Spool) logDropped(names []string, why string) {
-	if len(names) == 0 {
-		return
-	}
-	s.log.Error("the oldest batches are dropped to make room", "why", why, "folder", s.dir,
-		"batches", len(names), "first", names[0], "last", names[len(names)-1])
-}
-
 func (s *Spool) countDropped(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -382,6 +323,9 @@ func isPassing(err error) bool {
 func (s *Spool) miss(e Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, err := os.Stat(s.path(e)); err == nil {
+		return // it is there again: it was thinned
+	}
 	if s.waiting.remove(e.Name) { // else it was dropped, and counted then
 		s.stats.Dropped++
 		s.log.Error("a batch is lost: something else than the probe deleted its file", "file", s.path(e))

@@ -134,6 +134,45 @@ func TestLeftoversOfACrash(t *testing.T) {
 	log.want(t, 1, "left alone")
 }
 
+func TestMaxBytesDropsFlowsFirst(t *testing.T) {
+	var log logged
+	s := openSpool(t, t.TempDir(), SpoolOptions{MaxBytes: 100_000, Log: log.logger()})
+	const many = 20
+	for n := range many {
+		mustAppend(t, s, flowing(n))
+	}
+	wantStats(t, s, many, 0, 0)
+	if got := s.Stats().Bytes; got > 100_000 {
+		t.Errorf("%d bytes wait", got)
+	}
+	if lines := log.lines("what flows saw in the oldest batches is dropped"); len(lines) == 0 {
+		t.Error("the log does not say so")
+	}
+	checkThinned(t, s, many)
+}
+
+// TestThinnedWhileItIsRead: a reader may find no file while one is written anew.
+func TestThinnedWhileItIsRead(t *testing.T) {
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	mustAppend(t, s, flowing(0))
+	e, _ := s.Oldest()
+	s.miss(e)
+	wantStats(t, s, 1, 0, 0)
+}
+
+// TestThinningWhatWasDelivered does not bring it back.
+func TestThinningWhatWasDelivered(t *testing.T) {
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	mustAppend(t, s, flowing(0))
+	e, _ := s.Oldest()
+	if err := s.Remove(e); err != nil {
+		t.Fatal(err)
+	}
+	if s.replace(e, []byte("x")) || len(files(t, s.dir)) > 0 {
+		t.Errorf("the folder holds %v", files(t, s.dir))
+	}
+}
+
 func TestMaxBytes(t *testing.T) {
 	var log logged
 	s := openSpool(t, t.TempDir(), SpoolOptions{MaxBytes: 100_000, Log: log.logger()})
@@ -400,6 +439,7 @@ func TestReadKey(t *testing.T) {
 func TestSplit(t *testing.T) {
 	many := []group{{"a", 4, 0}, {"b", 4, 0}, {"a", 6, 0}, {"a", 4, 46}, {"a", 4, 0}, {"b", 4, 0}, {"a", 6, 0}}
 	whole := batch(3, many...)
+	whole.Heard = heard(whole, group{"b", 6, 0}, group{"a", 4, 0}, group{"a", 6, 0})
 	body, err := wire.EncodeBatch(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -410,18 +450,19 @@ func TestSplit(t *testing.T) {
 	}
 	one, two := decode(t, first), decode(t, second)
 	in := map[group]int{}
-	for i, half := range [][]wire.Result{posted(t, first), posted(t, second)} {
-		for _, r := range half {
-			if was, ok := in[groupOf(r)]; ok && was != i {
-				t.Errorf("group %v is in both halves", groupOf(r))
+	for i, half := range []wire.Batch{posted(t, first), posted(t, second)} {
+		for _, g := range groupsOf(half) {
+			if was, ok := in[g]; ok && was != i {
+				t.Errorf("group %v is in both halves", g)
 			}
-			in[groupOf(r)] = i
+			in[g] = i
 		}
 	}
-	if len(one.Results) != 4 || len(two.Results) != 3 || len(in) != 4 {
-		t.Errorf("halves of %d and %d results, %d groups", len(one.Results), len(two.Results), len(in))
+	if len(one.Results) != 4 || len(two.Results) != 3 || len(one.Heard) != 1 || len(two.Heard) != 2 || len(in) != 5 {
+		t.Errorf("halves of %d and %d results, %d and %d heard, %d groups", len(one.Results), len(two.Results), len(one.Heard), len(two.Heard), len(in))
 	}
 	one.Results, two.Results, whole.Results = nil, nil, nil
+	one.Heard, two.Heard, whole.Heard = nil, nil, nil
 	if diff := cmp.Diff(fmt.Sprint(whole, whole), fmt.Sprint(one, two)); diff != "" {
 		t.Errorf("what is not a result changed:\n%s", diff)
 	}
@@ -433,6 +474,12 @@ func TestSplit(t *testing.T) {
 	}
 	empty := batch(1)
 	empty.Results = nil
+	empty.Heard = heard(empty, groups(2)...)
+	body, _ = wire.EncodeBatch(empty)
+	if first, second, err := split(body); err != nil || len(decode(t, first).Heard) != 1 || len(decode(t, second).Heard) != 1 {
+		t.Errorf("a batch with nothing but what was heard: %s, %s, %v", first, second, err)
+	}
+	empty.Heard = nil
 	body, _ = wire.EncodeBatch(empty)
 	if _, _, err := split(body); err != errOneGroup {
 		t.Errorf("a batch of no group: %v", err)

@@ -3,7 +3,6 @@ package deliver
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jonboulle/clockwork"
-
-	"ixpqos/internal/wire"
 )
 
 const (
@@ -193,7 +190,7 @@ func (u *Uploader) accept(e Entry, body []byte, got reply) *failure {
 			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does (%v): check the server's address and what stands before it", u.what(), err)}
 	}
 	u.trouble.refuse("")
-	if len(answer.Rejected) == 0 || u.keepRejected(e, body, answer.Rejected) {
+	if len(answer.Rejected)+len(answer.RejectedHeard) == 0 || u.keepRejected(e, body, answer) {
 		u.remove(e)
 	}
 	return nil
@@ -205,46 +202,6 @@ func (u *Uploader) remove(e Entry) {
 		u.opts.Log.Error(err.Error())
 	}
 	u.stuck = err != nil
-}
-
-// keepRejected sets the rejected results aside; then the batch is not needed any
-// more. Where they cannot be written on their own, the batch is set aside as a
-// whole, which takes no space.
-func (u *Uploader) keepRejected(e Entry, body []byte, rejected []wire.Rejected) bool {
-	reason := fmt.Sprintf("the server rejected %d results, the first because: %.*q", len(rejected), maxQuoted, rejected[0].Reason)
-	name := stem(e.Name) + ".rejected.json"
-	content, err := rejectedFile(body, rejected)
-	if err == nil {
-		err = u.spool.saveAside(name, content)
-	}
-	if err != nil {
-		u.opts.Log.Error("rejected results cannot be written on their own", "error", err)
-		u.spool.setAside(e, reason)
-		return false
-	}
-	u.spool.countSetAside(len(rejected))
-	u.opts.Log.Warn("results are set aside: "+reason, "file", name)
-	return true
-}
-
-// rejectedFile holds each rejected result as it was posted, and why.
-func rejectedFile(body []byte, rejected []wire.Rejected) ([]byte, error) {
-	type entry struct {
-		wire.Rejected
-		Result *wire.Result `json:"result"`
-	}
-	var posted wire.Batch
-	if err := json.Unmarshal(body, &posted); err != nil {
-		return nil, err
-	}
-	entries := make([]entry, len(rejected))
-	for i, r := range rejected {
-		entries[i].Rejected = r
-		if r.Index >= 0 && r.Index < len(posted.Results) {
-			entries[i].Result = &posted.Results[r.Index]
-		}
-	}
-	return json.MarshalIndent(map[string]any{"probe": posted.Probe, "rejected": entries}, "", "  ")
 }
 
 // refuse sets aside a batch that the server will never take, and beside it what

@@ -22,13 +22,13 @@ import (
 	"ixpqos/internal/wire"
 )
 
-func posted(t *testing.T, body []byte) []wire.Result {
+func posted(t *testing.T, body []byte) wire.Batch {
 	t.Helper()
 	var b wire.Batch
 	if err := json.Unmarshal(body, &b); err != nil {
 		t.Fatal(err)
 	}
-	return b.Results
+	return b
 }
 
 func serve(t *testing.T, h http.HandlerFunc) *httptest.Server {
@@ -193,6 +193,35 @@ func TestRejectedResults(t *testing.T) {
 	}
 	if left := files(t, s.dir); len(left) > 0 {
 		t.Errorf("the batch is not unlinked: %v", left)
+	}
+}
+
+func TestRejectedHeard(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		writeAnswer(w, wire.Answer{Stored: 1, RejectedHeard: []wire.Rejected{{Index: 1, Reason: "too old"}, {Index: 2, Reason: "what?"}}})
+	})
+	var log logged
+	s := openSpool(t, t.TempDir(), SpoolOptions{Log: log.logger()})
+	b := batch(0)
+	b.Heard = heard(b, groups(2)...)
+	mustAppend(t, s, b)
+	mustDrain(t, newUploader(t, s, srv.URL))
+	wantStats(t, s, 0, 2, 0)
+	log.want(t, 1, `rejected 2 results, the first because: \"too old\"`)
+	var kept struct {
+		Rejected      []any
+		RejectedHeard []struct {
+			Reason string
+			Heard  *wire.Heard
+		} `json:"rejected_heard"`
+	}
+	content := readFile(t, filepath.Join(s.dir, asideFolder, "0000000000000001.rejected.json"))
+	if err := json.Unmarshal([]byte(content), &kept); err != nil {
+		t.Fatal(err)
+	}
+	if kept.Rejected == nil || len(kept.Rejected) > 0 || len(kept.RejectedHeard) != 2 || kept.RejectedHeard[0].Reason != "too old" ||
+		kept.RejectedHeard[0].Heard.Test != "test-1" || kept.RejectedHeard[1].Heard != nil {
+		t.Errorf("kept is %s", content)
 	}
 }
 

@@ -15,7 +15,7 @@ type bad struct {
 
 const allKeys = "exchange, sites, links, probes, targets, viewers, tests"
 
-var badFiles = []bad{
+var badFiles = append([]bad{
 	{"empty", "", []string{"1: the file is empty; an inventory has at least probes and tests"}, true},
 	{"only comments", "# nothing\n", []string{"1: the file is empty; an inventory has at least probes and tests"}, true},
 	{"a list", "- a\n", []string{"1: the file is a list; it is a mapping with the keys " + allKeys}, true},
@@ -40,7 +40,7 @@ var badFiles = []bad{
 	{"several unknown keys", with("sit: []", "sites: [{nam: a}]"),
 		[]string{`3: unknown key "sit"; the keys here are ` + allKeys, `4: unknown key "nam"; did you mean "name"?`}, true},
 	{"a merged unknown key", withTests("&b {name: a, kind: icmp, every: 5m, foo: 1}", "{<<: *b, name: b}"),
-		[]string{`3: unknown key "foo"; the keys here are name, kind, every, cron, count, spacing, timeout, size, dscp, families, sources, targets, first_version`}, true},
+		[]string{`3: unknown key "foo"; the keys here are name, kind, every, cron, interval, count, flows, port, spacing, timeout, size, df, dscp, families, sources, targets, first_version`}, true},
 	{"a key twice", with("exchange: a", "exchange: b"), []string{`4: key "exchange" stands here twice; it is in line 3 already`}, false},
 	{"a key twice in one line", withTests("{name: a, kind: icmp, every: 5m, count: 1, count: 2}"),
 		[]string{`3: key "count" stands here twice; it is in line 3 already`}, false},
@@ -165,7 +165,7 @@ var badFiles = []bad{
 		[]string{`3: probe "p1": interface "ge-0/0" has a space or a slash; a network interface has none`}, true},
 
 	{"unknown answer", with("targets: [{name: rs1, addresses: [192.0.2.9], answers: [echo]}]"),
-		[]string{`3: target "rs1": answers "echo" is not known; known are icmp`}, true},
+		[]string{`3: target "rs1": answers "echo" is not known; known are icmp, stamp`}, true},
 	{"no answer", with("targets: [{name: rs1, addresses: [192.0.2.9], answers: []}]"),
 		[]string{`3: target "rs1": answers is empty; leave it out for icmp`}, true},
 	{"an answer twice", with("targets: [{name: rs1, addresses: [192.0.2.9], answers: [icmp, icmp]}]"),
@@ -186,8 +186,8 @@ var badFiles = []bad{
 	{"viewer without a key", with("viewers: [{name: noc}]"), []string{`3: viewer "noc": has no key_sha256; a viewer needs at least one`}, true},
 	{"viewer with no key", with("viewers: [{name: noc, key_sha256: []}]"), []string{`3: viewer "noc": has no key_sha256; a viewer needs at least one`}, true},
 
-	{"no kind", withTests("{name: a, every: 5m}"), []string{`3: test "a": has no kind; known are icmp`}, true},
-	{"unknown kind", withTests("{name: a, kind: stamp, every: 5m}"), []string{`3: test "a": kind "stamp" is not known; known are icmp`}, true},
+	{"no kind", withTests("{name: a, every: 5m}"), []string{`3: test "a": has no kind; known are icmp, stamp`}, true},
+	{"unknown kind", withTests("{name: a, kind: trace, every: 5m}"), []string{`3: test "a": kind "trace" is not known; known are icmp, stamp`}, true},
 	{"neither every nor cron", withTests("{name: a, kind: icmp}"),
 		[]string{`3: test "a": has neither every nor cron; give one of them, such as every: 5m`}, true},
 	{"both every and cron", withTests("name: a\n  kind: icmp\n  every: 5m\n  cron: '*/5 * * * *'"),
@@ -245,7 +245,7 @@ var badFiles = []bad{
 		"name: c\n  kind: icmp\n  every: 5m\n  first_version: true"),
 		[]string{`8: test "c": first_version is set by test "a" in line 3 already; one test at most has it`}, false},
 	{"first_version of another kind", withTests("{name: a, kind: trace, every: 5m, first_version: true}"),
-		[]string{`3: test "a": kind "trace" is not known; known are icmp`,
+		[]string{`3: test "a": kind "trace" is not known; known are icmp, stamp`,
 			`3: test "a": first_version is for a test of kind icmp, which is what the first version did`}, true},
 	{"a round longer than its interval", withTests("{name: a, kind: icmp, every: 5m}", "{name: b, kind: icmp, every: 10s}"),
 		[]string{`4: test "b": a round takes up to 16s (probe "p1", 1 pairs), but the shortest interval is 10s; run it less often, or lower count, spacing or timeout`}, false},
@@ -257,7 +257,7 @@ var badFiles = []bad{
 			`4: exchange " x" begins or ends with a space`, "5: a site without a name: give it one of 1 to 63 bytes"}, true},
 	{"lines of DOS", strings.ReplaceAll(withProbes("{name: p1, addresses: [192.0.2.1]}", "{name: p2, addresses: [x]}"), "\n", "\r\n"),
 		[]string{`4: probe "p2": address "x" is not an IP address`}, true},
-}
+}, badStreams...)
 
 // withSites has its probe in line 6 and further.
 func withSites(lines ...string) string {

@@ -11,14 +11,11 @@ import (
 	"ixpqos/internal/ippm"
 )
 
-const (
-	defaultHash = "l4"
-	maxMembers  = 1024
-)
+const maxMembers = 1024
 
 var (
-	hashes = []string{"l4", "l3", "l2"}
-	kinds  = []string{KindICMP}
+	hashes = []string{HashL4, HashL3, HashL2}
+	kinds  = []string{KindICMP, KindSTAMP}
 )
 
 // checker turns a raw inventory into a typed one and collects what is wrong.
@@ -61,7 +58,9 @@ func check(file string, raw rawInventory) (*Inventory, error) {
 func (c *checker) finish(plans []planned, others ...*problems) (*Inventory, error) {
 	all := append(others, &c.problems)
 	if joined(all...) == nil {
-		c.rounds(plans)
+		loads := loadsOf(c.inv)
+		c.rounds(plans, loads)
+		c.streams(plans, loads)
 	}
 	if err := joined(all...); err != nil {
 		return nil, err
@@ -113,7 +112,7 @@ func (c *checker) sites(raw []at[rawSite]) {
 func (c *checker) links(raw []at[rawLink]) {
 	for _, r := range raw {
 		o := c.named("link", "link", r.Value.Name, r.Line)
-		link := Link{Name: r.Value.Name.Value, Hash: c.choice(o, "hash", r.Value.Hash, hashes, defaultHash)}
+		link := Link{Name: r.Value.Name.Value, Hash: c.choice(o, "hash", r.Value.Hash, hashes, HashL4)}
 		link.Between = c.between(o, r.Value.Between)
 		if !r.Value.Members.given() {
 			c.fail(o, r.Line, "has no members; say how many parallel cables it has, 1 to %d", maxMembers)

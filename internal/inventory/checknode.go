@@ -25,6 +25,7 @@ func (c *checker) probes(raw at[[]at[rawProbe]]) {
 			Interface: c.networkInterface(o, r.Value.Interface),
 			KeyHashes: c.keys(o, r.Value.KeySHA256.Value),
 			Drain:     r.Value.Drain.Value,
+			Stateless: r.Value.Stateless.Value,
 		})
 	}
 }
@@ -49,7 +50,8 @@ func (c *checker) answers(o owner, raw at[[]at[string]]) (answers []string) {
 }
 
 func (c *checker) node(o owner, raw rawNode) Node {
-	return Node{Name: raw.Name.Value, Site: c.place(o, raw), Switch: raw.Switch.Value, Addresses: c.addresses(o, raw.Addresses)}
+	return Node{Name: raw.Name.Value, Site: c.place(o, raw), Switch: raw.Switch.Value, Addresses: c.addresses(o, raw.Addresses),
+		ReflectorPort: uint16(c.number(o, "reflector_port", raw.ReflectorPort, 1, maxPort, DefaultReflectorPort))}
 }
 
 // place is the site that a node stands at; where only its switch is given, the

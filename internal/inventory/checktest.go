@@ -22,8 +22,12 @@ var allFamilies = []uint8{4, 6}
 
 // planned is a test of the inventory that is still to be looked at with all others.
 type planned struct {
-	line      int
+	line int
+	// timetable is that of rounds.
 	timetable schedule.Timetable
+	// auto: flows and spacing are still to be found. portLine is 0 where no port is given.
+	auto     bool
+	portLine int
 }
 
 func (c *checker) tests(raw at[[]at[rawTest]]) (plans []planned) {
@@ -31,31 +35,45 @@ func (c *checker) tests(raw at[[]at[rawTest]]) (plans []planned) {
 		c.add(max(raw.Line, 1), "the inventory has no test; list at least one under tests")
 	}
 	for _, r := range raw.Value {
-		o := c.named("test", "test", r.Value.Name, r.Line)
-		test, timetable := c.test(o, r.Value)
+		test, plan := c.test(c.named("test", "test", r.Value.Name, r.Line), r.Value)
 		c.inv.Tests = append(c.inv.Tests, test)
-		plans = append(plans, planned{r.Line, timetable})
+		plans = append(plans, plan)
 	}
 	return plans
 }
 
-func (c *checker) test(o owner, raw rawTest) (t Test, timetable schedule.Timetable) {
-	t = Test{Name: raw.Name.Value, Kind: c.choice(o, "kind", raw.Kind, kinds, ""), Cron: raw.Cron.Value}
+func (c *checker) test(o owner, raw rawTest) (t Test, plan planned) {
+	t = Test{Name: raw.Name.Value, Kind: c.choice(o, "kind", raw.Kind, kinds, "")}
 	if !raw.Kind.given() {
 		c.fail(o, o.line, "has no kind; known are %s", strings.Join(kinds, ", "))
 	}
-	t.Every, timetable = c.when(o, raw.Every, raw.Cron)
-	t.Count = c.number(o, "count", raw.Count, 1, MaxCount, defaultCount)
-	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)
-	t.Timeout = c.timeout(o, raw.Timeout)
+	plan.line = o.line
 	t.Families = c.families(o, raw.Families)
-	t.Size = c.number(o, "size", raw.Size, MinSize(t.Families), MaxSize, defaultSize)
+	c.foreign(o, t.Kind, raw)
+	if t.Kind == KindSTAMP {
+		c.stamp(o, raw, &t, &plan)
+	} else {
+		c.icmp(o, raw, &t, &plan)
+	}
 	t.DSCP = uint8(c.number(o, "dscp", raw.DSCP, 0, maxDSCP, 0))
 	probes, all := c.nodeNames()
 	t.Sources = c.names(o, "sources", raw.Sources, "probe", probes)
 	t.Targets = c.names(o, "targets", raw.Targets, "probe or target", all)
-	t.FirstVersion = c.firstVersion(o, t.Kind, raw.FirstVersion)
-	return t, timetable
+	if t.Kind == KindSTAMP {
+		c.reflecting(o, raw.Targets.Value, t.Families)
+	} else {
+		t.FirstVersion = c.firstVersion(o, t.Kind, raw.FirstVersion)
+	}
+	return t, plan
+}
+
+func (c *checker) icmp(o owner, raw rawTest, t *Test, plan *planned) {
+	t.Cron = raw.Cron.Value
+	t.Every, plan.timetable = c.when(o, raw.Every, raw.Cron)
+	t.Count = c.number(o, "count", raw.Count, 1, MaxCount, defaultCount)
+	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)
+	t.Timeout = c.timeout(o, raw.Timeout)
+	t.Size = c.number(o, "size", raw.Size, MinSize(t.Families), MaxSize, defaultSize)
 }
 
 // firstVersion takes the mark of the one test that stands in for the first version.
@@ -166,32 +184,20 @@ func (c *checker) names(o owner, key string, raw at[[]at[string]], kind string, 
 	return names
 }
 
-// load is the probe that has most to measure in a round.
-type load struct {
-	probe string
-	pairs int
-}
-
-// rounds checks that every test's round is over before the next one begins.
-func (c *checker) rounds(plans []planned) {
-	most := make([]load, len(c.inv.Tests))
-	for _, probe := range c.inv.Probes {
-		part, _ := c.inv.Part(probe.Name)
-		for i, test := range c.inv.Tests {
-			if pairs := len(part.Pairs(test)); most[i].probe == "" || pairs > most[i].pairs {
-				most[i] = load{probe.Name, pairs}
-			}
+// rounds checks that every round of pings is over before the next one begins.
+func (c *checker) rounds(plans []planned, loads []load) {
+	for i, test := range c.inv.Tests {
+		if test.Kind == KindICMP {
+			most := mostPairs(loads, i)
+			c.round(test, plans[i], most.probe, most.pairs[i])
 		}
 	}
-	for i, test := range c.inv.Tests {
-		c.round(test, plans[i], most[i])
-	}
 }
 
-func (c *checker) round(test Test, plan planned, most load) {
-	took, shortest := test.RoundTime(most.pairs), plan.timetable.Shortest()
+func (c *checker) round(test Test, plan planned, probe string, pairs int) {
+	took, shortest := test.RoundTime(pairs), plan.timetable.Shortest()
 	if took+MinSlack > shortest {
 		c.add(plan.line, "test %q: a round takes up to %v (probe %q, %d pairs), but the shortest interval is %v; run it less often, or lower count, spacing or timeout",
-			test.Name, took, most.probe, most.pairs, shortest)
+			test.Name, took, probe, pairs, shortest)
 	}
 }

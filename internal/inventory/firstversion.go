@@ -53,7 +53,7 @@ func firstProbes(p *problems, text []byte) (probes []Probe) {
 		if !known {
 			i = len(probes)
 			index[name] = i
-			probes = append(probes, Probe{Node: Node{Name: name}})
+			probes = append(probes, Probe{Node: Node{Name: name, ReflectorPort: DefaultReflectorPort}})
 		}
 		probes[i].Addresses = append(probes[i].Addresses, address)
 	}

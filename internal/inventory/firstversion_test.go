@@ -30,9 +30,9 @@ var usualTest = Test{Name: "ping", Kind: "icmp", Cron: "*/5 * * * *", Count: 10,
 func TestParseFirstVersion(t *testing.T) {
 	want := &Inventory{
 		Probes: []Probe{
-			{Node: Node{Name: "p1", Addresses: []Address{{4, "10.0.0.1"}, {6, "2001:DB8::1"}}}},
-			{Node: Node{Name: "p2", Addresses: []Address{{4, "p2.example.net"}}}},
-			{Node: Node{Name: "München 3", Addresses: []Address{{6, "fe80::1%eth0"}}}},
+			{Node: Node{Name: "p1", Addresses: []Address{{4, "10.0.0.1"}, {6, "2001:DB8::1"}}, ReflectorPort: DefaultReflectorPort}},
+			{Node: Node{Name: "p2", Addresses: []Address{{4, "p2.example.net"}}, ReflectorPort: DefaultReflectorPort}},
+			{Node: Node{Name: "München 3", Addresses: []Address{{6, "fe80::1%eth0"}}, ReflectorPort: DefaultReflectorPort}},
 		},
 		Tests: []Test{usualTest},
 	}

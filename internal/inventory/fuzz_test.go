@@ -41,6 +41,12 @@ func consistentTest(t *testing.T, inv *Inventory, part Part, test Test, shortest
 			t.Fatalf("test %q has the pair %+v", test.Name, pair)
 		}
 	}
+	if test.Kind == KindSTAMP {
+		if len(pairs)*test.Flows > MaxProbeFlows || test.PacketRate(len(pairs)) > PacketBudget || test.Flows < 1 || test.LastPort() > 65535 {
+			t.Fatalf("test %q sends %d pairs with %d flows each %v from port %d on", test.Name, len(pairs), test.Flows, test.Spacing, test.Port)
+		}
+		return
+	}
 	if test.RoundTime(len(pairs)) >= shortest {
 		t.Fatalf("the round of test %q does not fit its interval", test.Name)
 	}
@@ -60,6 +66,7 @@ func located(t *testing.T, err error, text string) {
 func FuzzParseYAML(f *testing.F) {
 	f.Add(full)
 	f.Add(families)
+	f.Add(fourSites)
 	for _, c := range badFiles {
 		f.Add(c.text)
 	}

@@ -7,7 +7,9 @@
 // file, line, what is wrong and what was expected; the first version's
 // probes.json and schedule.json load leniently, as they are; an Inventory that
 // Load returned is consistent (every name resolves, every round fits its
-// interval) and its Version changes if and only if its content does.
+// interval, no source port belongs to two tests, no probe sends more than its
+// budget) and its Version changes if and only if its content does. It also says
+// how surely its tests measure every member of every link.
 package inventory
 
 import (
@@ -18,8 +20,12 @@ import (
 	"ixpqos/internal/schedule"
 )
 
-// KindICMP is the test kind that pings.
-const KindICMP = "icmp"
+// The kinds of tests: ICMP pings in rounds, STAMP measures many flows all the
+// time (RFC 8762).
+const (
+	KindICMP  = "icmp"
+	KindSTAMP = "stamp"
+)
 
 // Inventory describes an exchange. It is never changed once loaded.
 type Inventory struct {
@@ -45,9 +51,18 @@ type Link struct {
 	Name    string
 	Between [2]string
 	Members int
-	// Hash is what the switches spread traffic over the members by: l4, l3 or l2.
+	// Hash is what the switches spread traffic over the members by: HashL4 where
+	// the file does not say.
 	Hash string
 }
+
+// What switches hash, of a packet's headers, to choose a member of a bundle:
+// addresses and ports, addresses alone, or those of the hardware.
+const (
+	HashL4 = "l4"
+	HashL3 = "l3"
+	HashL2 = "l2"
+)
 
 // Address is where a probe or target is reached in one family (4 or 6). Host is
 // an IP address; in the first version's files it may be a host name.
@@ -67,7 +82,12 @@ func (a Address) IP() (netip.Addr, bool) {
 type Node struct {
 	Name, Site, Switch string
 	Addresses          []Address
+	// ReflectorPort is the UDP port at which STAMP packets are reflected.
+	ReflectorPort uint16
 }
+
+// DefaultReflectorPort is that of the IANA registry (RFC 8762, section 4.1).
+const DefaultReflectorPort = 862
 
 // Probe is a host that measures.
 type Probe struct {
@@ -78,6 +98,9 @@ type Probe struct {
 	KeyHashes [][32]byte
 	// Drain: the probe is measured but not judged.
 	Drain bool
+	// Stateless: its reflector keeps no sequence numbers of its own (RFC 8762,
+	// section 4), so that the direction of a loss cannot be told from its replies.
+	Stateless bool
 }
 
 // Target is something that only answers.
@@ -96,22 +119,36 @@ type Viewer struct {
 // Test is what to measure among which probes.
 type Test struct {
 	Name, Kind string
-	// Every or Cron says when: exactly one is set.
+	// Every or Cron says when: exactly one is set. For KindSTAMP, which measures all
+	// the time, Every is the interval that a result covers.
 	Every time.Duration
 	Cron  string
-	// Count pings of Size bytes (of the IP packet) go out Spacing apart, after
-	// one that is not counted. A round listens for Timeout after the last one.
-	Count            int
-	Spacing, Timeout time.Duration
-	Size             int
-	DSCP             uint8
+	// Spacing lies between two packets: of a round to one target, or of one flow
+	// to one target.
+	Spacing time.Duration
+	// Size is that of the IP packet in bytes.
+	Size int
+	DSCP uint8
 	// Families are the address families to measure in, where both ends have them.
 	Families []uint8
 	// Sources and Targets name who measures and who is measured; all where empty.
 	Sources, Targets []string
+
+	// KindICMP: Count pings go out after one that is not counted. A round listens
+	// for Timeout after the last one.
+	Count   int
+	Timeout time.Duration
 	// FirstVersion: the results are kept in the first version's form too. One
 	// test at most.
 	FirstVersion bool
+
+	// KindSTAMP: Flows source ports from Port on. Tests have no port in common:
+	// a reflector knows by the port which test it hears.
+	Flows int
+	Port  uint16
+	// DontFragment sets the DF bit, so that what is too large for the way is lost
+	// and not cut to pieces.
+	DontFragment bool
 }
 
 // LossThreshold is the round-trip time beyond which a reply is late (RFC 6673).
@@ -153,102 +190,13 @@ func (t Test) RoundTime(pairs int) time.Duration {
 	return t.Spacing + time.Duration(waves)*(time.Duration(t.Count)*t.Spacing+t.Timeout)
 }
 
-// Timetable is when the test runs. The error can only be that of a test that
+// Timetable is when the test runs, or which intervals its results cover. The error can only be that of a test that
 // did not come from an Inventory.
 func (t Test) Timetable() (schedule.Timetable, error) {
 	if t.Cron != "" {
 		return schedule.Cron(t.Cron)
 	}
 	return schedule.Every(t.Every)
-}
-
-// Part is what one probe needs of the inventory.
-type Part struct {
-	Probe     string
-	Inventory string
-	Addresses []Address
-	Interface string
-	Peers     []Peer
-	Tests     []Test
-}
-
-// Peer is another probe or a target as a probe sees it.
-type Peer struct {
-	Name      string
-	Addresses []Address
-	// Answers are the test kinds that may be run to it; nil for all, as a probe.
-	Answers []string
-}
-
-// Pair is one target to measure in one family.
-type Pair struct {
-	Target   string
-	Family   uint8
-	From, To string
-}
-
-// PeerNames are the names of all peers.
-func (p Part) PeerNames() []string {
-	names := make([]string, len(p.Peers))
-	for i, peer := range p.Peers {
-		names[i] = peer.Name
-	}
-	return names
-}
-
-// Pairs are what the test measures from this probe: every peer that it means
-// and that answers its kind, in each of its families that both ends have.
-func (p Part) Pairs(t Test) []Pair {
-	if len(t.Sources) > 0 && !slices.Contains(t.Sources, p.Probe) {
-		return nil
-	}
-	var pairs []Pair
-	for _, peer := range p.Peers {
-		if len(t.Targets) > 0 && !slices.Contains(t.Targets, peer.Name) ||
-			peer.Answers != nil && !slices.Contains(peer.Answers, t.Kind) {
-			continue
-		}
-		for _, family := range t.Families {
-			from, here := addressOf(p.Addresses, family)
-			to, there := addressOf(peer.Addresses, family)
-			if here && there {
-				pairs = append(pairs, Pair{Target: peer.Name, Family: family, From: from, To: to})
-			}
-		}
-	}
-	return pairs
-}
-
-func addressOf(addresses []Address, family uint8) (host string, ok bool) {
-	for _, a := range addresses {
-		if a.Family == family {
-			return a.Host, true
-		}
-	}
-	return "", false
-}
-
-// Part is what the named probe needs; false where there is no such probe.
-func (inv *Inventory) Part(name string) (Part, bool) {
-	self, ok := inv.Probe(name)
-	if !ok {
-		return Part{}, false
-	}
-	part := Part{Probe: name, Inventory: inv.Version, Addresses: self.Addresses, Interface: self.Interface}
-	for _, probe := range inv.Probes {
-		if probe.Name != name {
-			part.Peers = append(part.Peers, Peer{Name: probe.Name, Addresses: probe.Addresses})
-		}
-	}
-	for _, target := range inv.Targets {
-		part.Peers = append(part.Peers, Peer{Name: target.Name, Addresses: target.Addresses, Answers: target.Answers})
-	}
-	for _, test := range inv.Tests {
-		if len(test.Sources) == 0 || slices.Contains(test.Sources, name) {
-			part.Tests = append(part.Tests, test)
-		}
-	}
-	return part, true
 }
 
 // Probe is the probe of that name.
@@ -270,20 +218,26 @@ func (inv *Inventory) FirstVersionTest() (Test, bool) {
 	return inv.Tests[i], true
 }
 
-// Address is where the probe or target of that name is reached in a family.
-func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+// Node is the probe or target of that name.
+func (inv *Inventory) Node(name string) (Node, bool) {
 	if probe, found := inv.Probe(name); found {
-		return addressOf(probe.Addresses, family)
+		return probe.Node, true
 	}
 	i := slices.IndexFunc(inv.Targets, func(t Target) bool { return t.Name == name })
 	if i < 0 {
-		return "", false
+		return Node{}, false
 	}
-	return addressOf(inv.Targets[i].Addresses, family)
+	return inv.Targets[i].Node, true
+}
+
+// Address is where the probe or target of that name is reached in a family.
+func (inv *Inventory) Address(name string, family uint8) (host string, ok bool) {
+	node, _ := inv.Node(name)
+	return addressOf(node.Addresses, family)
 }
 
 // Knows tells whether a probe or target has that name.
 func (inv *Inventory) Knows(name string) bool {
-	_, probe := inv.Probe(name)
-	return probe || slices.ContainsFunc(inv.Targets, func(t Target) bool { return t.Name == name })
+	_, ok := inv.Node(name)
+	return ok
 }

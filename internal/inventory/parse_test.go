@@ -32,10 +32,10 @@ probes:
     key_sha256:
       - ` + keyA + `
     drain: true
-  - {name: p2, switch: sw2, addresses: [192.0.2.2]}
+  - {name: p2, switch: sw2, addresses: [192.0.2.2], reflector_port: 8620, stateless: true}
 targets:
   - {name: rs1, site: rome-1, addresses: [192.0.2.250]}
-  - {name: rs2, addresses: ["2001:db8::250"], answers: [icmp]}
+  - {name: rs2, addresses: ["2001:db8::250"], answers: [icmp, stamp], reflector_port: 4862}
 viewers:
   - {name: noc, key_sha256: [` + keyB + `]}
 tests:
@@ -52,6 +52,19 @@ tests:
     sources: [p1]
     targets: [p2, rs1]
     first_version: true
+  - {name: fabric, kind: stamp}
+  - name: jumbo
+    kind: stamp
+    interval: 30s
+    flows: 4
+    port: 40000
+    spacing: 1500ms
+    size: 9000
+    df: true
+    dscp: 10
+    families: [6]
+    sources: [p1]
+    targets: [rs2]
 `
 
 func TestParseYAML(t *testing.T) {
@@ -64,13 +77,13 @@ func TestParseYAML(t *testing.T) {
 		Sites:    []Site{{"rome-1", []string{"sw1"}}, {"rome-2", []string{"sw2", "sw3"}}, {Name: "store"}},
 		Links:    []Link{{"sw1-sw2", [2]string{"sw1", "sw2"}, 8, "l4"}, {"sw2-sw3", [2]string{"sw2", "sw3"}, 1, "l3"}},
 		Probes: []Probe{
-			{Node: Node{"p1", "rome-1", "sw1", []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}},
+			{Node: Node{"p1", "rome-1", "sw1", []Address{{4, "192.0.2.1"}, {6, "2001:db8::1"}}, DefaultReflectorPort},
 				Interface: "eth0.100", KeyHashes: hashes32(t, keyA), Drain: true},
-			{Node: Node{"p2", "rome-2", "sw2", []Address{{4, "192.0.2.2"}}}},
+			{Node: Node{"p2", "rome-2", "sw2", []Address{{4, "192.0.2.2"}}, 8620}, Stateless: true},
 		},
 		Targets: []Target{
-			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}}, []string{"icmp"}},
-			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}}, []string{"icmp"}},
+			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}, DefaultReflectorPort}, []string{"icmp"}},
+			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}, 4862}, []string{"icmp", "stamp"}},
 		},
 		Viewers: []Viewer{{"noc", hashes32(t, keyB)}},
 		Tests: []Test{
@@ -79,6 +92,10 @@ func TestParseYAML(t *testing.T) {
 			{Name: "small", Kind: "icmp", Cron: "30 4 * * *", Count: 20, Spacing: 250 * time.Millisecond,
 				Timeout: 2500 * time.Millisecond, Size: 52, DSCP: 46, Families: []uint8{4},
 				Sources: []string{"p1"}, Targets: []string{"p2", "rs1"}, FirstVersion: true},
+			{Name: "fabric", Kind: "stamp", Every: 10 * time.Second, Flows: 16, Port: 61000, Spacing: 250 * time.Millisecond,
+				Size: 128, Families: []uint8{4, 6}},
+			{Name: "jumbo", Kind: "stamp", Every: 30 * time.Second, Flows: 4, Port: 40000, Spacing: 1500 * time.Millisecond,
+				Size: 9000, DontFragment: true, DSCP: 10, Families: []uint8{6}, Sources: []string{"p1"}, Targets: []string{"rs2"}},
 		},
 		Version: got.Version,
 	}
@@ -232,6 +249,11 @@ func TestVersion(t *testing.T) {
 		"an address":   strings.Replace(full, "192.0.2.2]", "192.0.2.3]", 1),
 		"drain":        strings.Replace(full, "drain: true", "drain: false", 1),
 		"a test":       strings.Replace(full, "every: 5m", "every: 10m", 1),
+		"flows":        strings.Replace(full, "flows: 4", "flows: 5", 1),
+		"a port":       strings.Replace(full, "port: 40000", "port: 40001", 1),
+		"df":           strings.Replace(full, "df: true", "df: false", 1),
+		"a reflector":  strings.Replace(full, "reflector_port: 8620", "reflector_port: 8621", 1),
+		"stateless":    strings.Replace(full, "stateless: true", "stateless: false", 1),
 	} {
 		if version(text) == base {
 			t.Errorf("%s did not change the version", change)

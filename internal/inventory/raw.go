@@ -39,6 +39,8 @@ type rawNode struct {
 	Site      at[string]       `yaml:"site"`
 	Switch    at[string]       `yaml:"switch"`
 	Addresses at[[]at[string]] `yaml:"addresses"`
+
+	ReflectorPort at[int] `yaml:"reflector_port"`
 }
 
 type rawProbe struct {
@@ -46,6 +48,7 @@ type rawProbe struct {
 	Interface at[string]       `yaml:"interface"`
 	KeySHA256 at[[]at[string]] `yaml:"key_sha256"`
 	Drain     at[bool]         `yaml:"drain"`
+	Stateless at[bool]         `yaml:"stateless"`
 }
 
 type rawTarget struct {
@@ -63,10 +66,14 @@ type rawTest struct {
 	Kind     at[string]       `yaml:"kind"`
 	Every    at[string]       `yaml:"every"`
 	Cron     at[string]       `yaml:"cron"`
+	Interval at[string]       `yaml:"interval"`
 	Count    at[int]          `yaml:"count"`
+	Flows    at[string]       `yaml:"flows"` // a number or "auto"
+	Port     at[int]          `yaml:"port"`
 	Spacing  at[string]       `yaml:"spacing"`
 	Timeout  at[string]       `yaml:"timeout"`
 	Size     at[int]          `yaml:"size"`
+	DF       at[bool]         `yaml:"df"`
 	DSCP     at[int]          `yaml:"dscp"`
 	Families at[[]at[int]]    `yaml:"families"`
 	Sources  at[[]at[string]] `yaml:"sources"`

@@ -101,20 +101,29 @@ func TestSchemaIsStrictAndExplains(t *testing.T) {
 func TestSchemaDefaults(t *testing.T) {
 	inv := mustParse(t, with("sites: [{name: rome, switches: [sw1, sw2]}]", "links: [{name: l, between: [sw1, sw2], members: 1}]",
 		"targets: [{name: rs1, addresses: [192.0.2.9]}]"))
-	test, definitions := inv.Tests[0], decodedSchema(t)["$defs"].(map[string]any)
-	for key, filled := range map[string]any{
-		"link.hash": inv.Links[0].Hash, "probe.drain": inv.Probes[0].Drain, "target.answers": inv.Targets[0].Answers,
-		"test.count": test.Count, "test.spacing": test.Spacing, "test.timeout": test.Timeout, "test.size": test.Size, "test.dscp": test.DSCP, "test.first_version": test.FirstVersion,
-		"test.families": []int{int(test.Families[0]), int(test.Families[1])},
+	inv.Tests = append(inv.Tests, mustParse(t, withTests("{name: fabric, kind: stamp}")).Tests...)
+	ping, fabric := inv.Tests[0], inv.Tests[1]
+	definitions := decodedSchema(t)["$defs"].(map[string]any)
+	for path, filled := range map[string]any{
+		"link hash": inv.Links[0].Hash, "probe drain": inv.Probes[0].Drain, "target answers": inv.Targets[0].Answers,
+		"probe stateless": inv.Probes[0].Stateless, "probe reflector_port": inv.Probes[0].ReflectorPort, "target reflector_port": inv.Targets[0].ReflectorPort,
+		"test count": ping.Count, "test else spacing": ping.Spacing, "test timeout": ping.Timeout, "test else size": ping.Size, "test dscp": ping.DSCP, "test first_version": ping.FirstVersion,
+		"test families": []int{int(ping.Families[0]), int(ping.Families[1])},
+		"test interval": fabric.Every, "test flows": fabric.Flows, "test port": fabric.Port, "test df": fabric.DontFragment,
+		"test then spacing": fabric.Spacing, "test then size": fabric.Size,
 	} {
 		if d, ok := filled.(time.Duration); ok {
 			filled = d.String()
 		}
-		of, property, _ := strings.Cut(key, ".")
-		got := definitions[of].(map[string]any)["properties"].(map[string]any)[property].(map[string]any)["default"]
+		keys := strings.Fields(path)
+		at := definitions
+		for _, key := range keys[:len(keys)-1] {
+			at = at[key].(map[string]any)
+		}
+		got := at["properties"].(map[string]any)[keys[len(keys)-1]].(map[string]any)["default"]
 		want, _ := json.Marshal(filled)
 		if text, _ := json.Marshal(got); !bytes.Equal(text, want) {
-			t.Errorf("%s: the schema says %s, the parser takes %s", key, text, want)
+			t.Errorf("%s: the schema says %s, the parser takes %s", path, text, want)
 		}
 	}
 }
@@ -147,7 +156,7 @@ func validate(t *testing.T, schema *jsonschema.Schema, text string) error {
 
 func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 	schema := compiledSchema(t)
-	for _, text := range []string{full, families, with("exchange: Rome"), withTests(`{name: ü, kind: icmp, cron: "@daily", dscp: 63}`)} {
+	for _, text := range []string{full, families, with("exchange: Rome"), withTests(`{name: ü, kind: icmp, cron: "@daily", dscp: 63}`), fourSites} {
 		mustParse(t, text)
 		if err := validate(t, schema, text); err != nil {
 			t.Errorf("%v\n%s", err, text)

@@ -14,6 +14,8 @@ type Batch struct {
 	Start   time.Time
 	Health  Health
 	Results []Result
+	// Heard is what the probe's Session-Reflector received in that interval.
+	Heard []Heard
 }
 
 // Health is what a probe says about itself.

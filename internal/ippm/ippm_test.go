@@ -211,6 +211,15 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		"3 samples but a sketch of 0":                         func(r *Result) { r.RTT.Sketch = Sketch{} },
 		"rtt has a negative number of samples":                func(r *Result) { r.RTT.N = -3 },
 		"first_rtt_us is -1s":                                 func(r *Result) { r.First = &negative },
+		"flow 61000: it counts nothing":                       func(r *Result) { r.Flows = []Flow{{Port: 61000}} },
+		"flow 61000 lost packets in seconds that": func(r *Result) {
+			r.Flows = []Flow{{Port: 61000, Counts: r.Counts, LossyForward: 1 << 10}}
+		},
+		"length is 1m1s; with flows": func(r *Result) {
+			r.Length, r.Flows = 61*time.Second, []Flow{{Port: 61000, Counts: r.Counts}}
+		},
+		"rtt has a value beyond all clocks": func(r *Result) { r.RTT.M2 = math.MaxFloat64 },
+		"the flows' counts make {Sent:1":    func(r *Result) { r.Flows = []Flow{{Port: 61000, Counts: Counts{Sent: 1, Received: 1}}} },
 	} {
 		r := good()
 		breakIt(&r)
@@ -300,4 +309,13 @@ func FuzzDecodeSketch(f *testing.F) {
 			t.Fatalf("%d samples came back as %d (%v)", s.Count(), again.Count(), err)
 		}
 	})
+}
+
+func TestDelaysAreReadable(t *testing.T) {
+	for us, want := range map[float64]string{0.46: "0.5 µs", 9.94: "9.9 µs", 9.96: "10 µs", 128.2: "128 µs", 999.6: "1.00 ms",
+		12_345: "12.35 ms", 99_996: "100 ms", 2_000_000: "2000 ms"} {
+		if got := DelayText(us); got != want {
+			t.Errorf("%v µs reads %q; want %q", us, got, want)
+		}
+	}
 }

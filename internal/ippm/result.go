@@ -26,6 +26,32 @@ type ID struct {
 	Start time.Time
 }
 
+func (id ID) check() error {
+	for _, n := range []struct{ what, name string }{{"source", id.Source}, {"target", id.Target}, {"test", id.Test}} {
+		if err := CheckName(n.name); err != nil {
+			return fmt.Errorf("%s %q %w", n.what, n.name, err)
+		}
+	}
+	switch {
+	case id.Source == id.Target:
+		return errors.New("source and target are the same")
+	case id.Family != 4 && id.Family != 6:
+		return fmt.Errorf("family is %d; it is 4 or 6", id.Family)
+	case id.DSCP > 63:
+		return fmt.Errorf("dscp is %d; it is 0 to 63", id.DSCP)
+	case id.Start.Year() < 2000 || id.Start.Year() > 2200:
+		return fmt.Errorf("start is %s; that is no time of a measurement", id.Start.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func checkLength(length time.Duration) error {
+	if length <= 0 || length > MaxInterval {
+		return fmt.Errorf("length is %v; it is more than 0 and at most %v", length, MaxInterval)
+	}
+	return nil
+}
+
 // Counts says what became of the packets of an interval. A packet belongs to
 // the interval in which it was sent.
 type Counts struct {
@@ -44,6 +70,10 @@ type Counts struct {
 	Reordered int
 	// Refused packets were never sent: the own kernel did not take them.
 	Refused int
+	// Unserved packets reached a host on which nothing reflected them just then
+	// (it said so, its reflector restarted or kept to its rate): that is no loss
+	// of the network, and they are not in Sent.
+	Unserved int
 }
 
 // Lost is the number of packets of which nothing came back.
@@ -57,7 +87,8 @@ func (c Counts) LossRatio() (ratio float64, ok bool) {
 	return float64(c.Lost()) / float64(c.Sent), true
 }
 
-func (c Counts) plus(o Counts) Counts {
+// Plus sums two counts.
+func (c Counts) Plus(o Counts) Counts {
 	return Counts{
 		Sent:       c.Sent + o.Sent,
 		Received:   c.Received + o.Received,
@@ -68,6 +99,7 @@ func (c Counts) plus(o Counts) Counts {
 		Duplicates: c.Duplicates + o.Duplicates,
 		Reordered:  c.Reordered + o.Reordered,
 		Refused:    c.Refused + o.Refused,
+		Unserved:   c.Unserved + o.Unserved,
 	}
 }
 
@@ -79,6 +111,7 @@ func (c Counts) check() error {
 		{"sent", c.Sent}, {"received", c.Received}, {"late", c.Late},
 		{"lost_forward", c.Forward}, {"lost_backward", c.Backward}, {"lost_unplaced", c.Unplaced},
 		{"duplicates", c.Duplicates}, {"reordered", c.Reordered}, {"refused", c.Refused},
+		{"unserved", c.Unserved},
 	} {
 		if n.value < 0 {
 			return fmt.Errorf("%s is %d; it cannot be negative", n.name, n.value)
@@ -106,9 +139,15 @@ type Result struct {
 	// clock can have measured (a negative one) is left out, so RTT.N may be
 	// less than Received.
 	RTT Delay
-	// First is the RTT of the first packet after a silence, which pays for
-	// address resolution: it is in no count. Nil where it was not measured or lost.
+	// First is the RTT of the first packet after a silence, which pays for address
+	// resolution and is in no RTT. A ping of that kind is in no count either. Nil
+	// where it was not measured or lost.
 	First *time.Duration
+	// Detail is nil where the kind of test does not see it.
+	Detail *Detail
+	// Flows are in order of their ports, and nil where the test has none or where
+	// they were not asked for.
+	Flows []Flow
 }
 
 // End is the end of the interval.
@@ -116,24 +155,16 @@ func (r Result) End() time.Time { return r.Start.Add(r.Length) }
 
 // Check tells what is wrong with a result, whoever made it.
 func (r Result) Check() error {
-	for _, n := range []struct{ what, name string }{
-		{"source", r.Source}, {"target", r.Target}, {"test", r.Test}, {"kind", r.Kind},
-	} {
-		if err := CheckName(n.name); err != nil {
-			return fmt.Errorf("%s %q %w", n.what, n.name, err)
-		}
+	if err := r.ID.check(); err != nil {
+		return err
+	}
+	if err := CheckName(r.Kind); err != nil {
+		return fmt.Errorf("kind %q %w", r.Kind, err)
+	}
+	if err := checkLength(r.Length); err != nil {
+		return err
 	}
 	switch {
-	case r.Source == r.Target:
-		return errors.New("source and target are the same")
-	case r.Family != 4 && r.Family != 6:
-		return fmt.Errorf("family is %d; it is 4 or 6", r.Family)
-	case r.DSCP > 63:
-		return fmt.Errorf("dscp is %d; it is 0 to 63", r.DSCP)
-	case r.Length <= 0 || r.Length > MaxInterval:
-		return fmt.Errorf("length is %v; it is more than 0 and at most %v", r.Length, MaxInterval)
-	case r.Start.Year() < 2000 || r.Start.Year() > 2200:
-		return fmt.Errorf("start is %s; that is no time of a measurement", r.Start.Format(time.RFC3339))
 	case r.RTT.N > r.Received:
 		return fmt.Errorf("%d round-trip times for %d received packets", r.RTT.N, r.Received)
 	case r.RTT.N > 0 && r.RTT.Min < 0:
@@ -141,7 +172,7 @@ func (r Result) Check() error {
 	case r.First != nil && *r.First < 0:
 		return fmt.Errorf("first_rtt_us is %v; it cannot be negative", *r.First)
 	}
-	return errors.Join(r.Counts.check(), r.RTT.check("rtt"))
+	return errors.Join(r.Counts.check(), r.RTT.check("rtt"), r.Detail.check(), checkFlows(r.Flows), r.checkSum())
 }
 
 // Merge makes one result of results of one series whose intervals follow each
@@ -168,8 +199,12 @@ func Merge(results ...Result) (Result, error) {
 		if r.End().After(end) {
 			end = r.End()
 		}
-		sum.Counts = sum.Counts.plus(r.Counts)
+		sum.Counts = sum.Counts.Plus(r.Counts)
 		sum.RTT = sum.RTT.Merged(r.RTT)
+		sum.Detail = sum.Detail.merged(r.Detail)
+	}
+	if len(results) > 1 {
+		sum.Flows = nil // their seconds are those of one interval
 	}
 	sum.Length = end.Sub(sum.Start)
 	return sum, nil

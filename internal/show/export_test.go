@@ -1,4 +1,4 @@
 package show
 
-// LimitSeries sets the number of results that one answer holds.
-func (v *Viewer) LimitSeries(most int) { v.limit = most }
+// Limit sets the number of results, or of flows, that one answer holds.
+func (v *Viewer) Limit(most int) { v.limit = most }

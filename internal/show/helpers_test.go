@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,3 +147,24 @@ func batch(probe string, n int, peers []string, results ...ippm.Result) ippm.Bat
 }
 
 func names(list ...string) []string { return list }
+
+// silent is the n-th result of a series of two flows with 40 packets each, of
+// which the second got no reply at all.
+func silent(series ippm.Series, n int) ippm.Result {
+	r := storetest.NewResult(series, n, 40, slices.Repeat([]float64{180}, 40)...)
+	r.Flows = []ippm.Flow{
+		{Port: 61000, Counts: ippm.Counts{Sent: 40, Received: 40}, Samples: 40, Median: 180, Max: 180, OneWayForward: 90, OneWayBackward: 90},
+		{Port: 61001, Counts: ippm.Counts{Sent: 40, Unplaced: 40}, LossyUnplaced: 1<<9 | 1},
+	}
+	return r
+}
+
+// heard is what the target of a silent result says when the second flow's
+// packets came to it as often as told.
+func heard(r ippm.Result, second int) ippm.Batch {
+	h := ippm.Heard{ID: r.ID, Length: r.Length, Flows: []ippm.HeardFlow{{Port: 61000, Heard: 40, Answered: 40}}}
+	if second > 0 {
+		h.Flows = append(h.Flows, ippm.HeardFlow{Port: 61001, Heard: second, Answered: second})
+	}
+	return storetest.NewHeardBatch(r.Target, int(r.Start.Sub(storetest.Start)/storetest.Interval), h)
+}

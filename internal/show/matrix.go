@@ -27,25 +27,13 @@ const staleGrace = 10 * time.Second
 
 // expectation is every series that an inventory asks for, in its own order.
 type expectation struct {
-	inventory *inventory.Inventory
-	series    []ippm.Series
-	probes    map[string]bool
-	lookback  time.Duration
-}
-
-// wanted are the series of the inventory as it is now.
-func (v *Viewer) wanted() expectation {
-	inv := v.Inventory()
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.expected.inventory != inv {
-		v.expected = expect(inv)
-	}
-	return v.expected
+	series   []ippm.Series
+	probes   map[string]bool
+	lookback time.Duration
 }
 
 func expect(inv *inventory.Inventory) expectation {
-	e := expectation{inventory: inv, probes: make(map[string]bool, len(inv.Probes)), lookback: minLookback}
+	e := expectation{probes: make(map[string]bool, len(inv.Probes)), lookback: minLookback}
 	for _, test := range inv.Tests {
 		longest := test.Every
 		if test.Cron != "" {
@@ -69,7 +57,8 @@ func expect(inv *inventory.Inventory) expectation {
 // matrix is every expected pair that the filter lets pass, as it was known at
 // the given moment.
 func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) (wire.Matrix, error) {
-	expected := v.wanted()
+	inv := v.Inventory()
+	expected := v.expected.of(inv, expect)
 	knowing := &acquaintance{viewer: v, probes: expected.probes, at: map[time.Time]map[string]peers{}}
 	var latest []store.Stored
 	both, reading := errgroup.WithContext(ctx)
@@ -88,7 +77,6 @@ func (v *Viewer) matrix(ctx context.Context, filter store.Filter, at time.Time) 
 	for i := range latest {
 		newest[latest[i].Series] = &latest[i].Result
 	}
-	inv := expected.inventory
 	m := wire.Matrix{Exchange: inv.Exchange, Inventory: inv.Version, At: at.UTC(), Cells: make([]wire.Cell, 0, len(expected.series))}
 	for _, series := range expected.series {
 		if !filter.Passes(series) {

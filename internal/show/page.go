@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"math"
 	"net/http"
 	"path"
 	"strings"
@@ -13,7 +14,6 @@ import (
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
-	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 	"ixpqos/internal/wire"
 )
@@ -32,10 +32,6 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	}
 	http.ServeFileFS(w, r, web, name)
 }
-
-// lossWarn and lossBad are the loss ratios from which a cell is coloured. They
-// only colour; nothing is judged by them.
-const lossWarn, lossBad = 0, 0.05
 
 // page is the matrix and the probes for a person.
 func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
@@ -93,10 +89,6 @@ type row struct {
 	Cells  []pageCell
 }
 
-// pageCell is what one pair looks like: a class for the style, a short text and
-// all the rest for who points at it.
-type pageCell struct{ Class, Text, Title string }
-
 type tableKey struct {
 	test         string
 	family, dscp uint8
@@ -152,68 +144,23 @@ func title(test inventory.Test, family uint8) string {
 	if test.Every > 0 {
 		when = "every " + shortDuration(test.Every)
 	}
-	name := fmt.Sprintf("%s · IPv%d · %s, %d pings of %d bytes", test.Name, family, when, test.Count, test.Size)
+	name := fmt.Sprintf("%s · IPv%d · %s, %s of %d bytes", test.Name, family, when, packets(test), test.Size)
 	if test.DSCP > 0 {
 		name += fmt.Sprintf(" · DSCP %d", test.DSCP)
 	}
 	return name
 }
 
-func newPageCell(c wire.Cell) pageCell {
-	out := pageCell{Class: c.State, Title: fmt.Sprintf("%s → %s: %s", c.Source, c.Target, describe(c))}
-	switch {
-	case c.Sent == nil:
-		out.Text = c.State
-	case c.LossRatio == nil:
-		out.Text = "not sent"
-	case *c.LossRatio > 0:
-		out.Text = percent(*c.LossRatio) + " lost"
-	case c.RTTP50US == nil:
-		out.Text = "late"
-	default:
-		out.Text = ippm.DelayText(*c.RTTP50US)
+// packets are those that a pair sends in an interval.
+func packets(test inventory.Test) string {
+	if test.Kind != inventory.KindSTAMP {
+		return fmt.Sprintf("%d pings", test.Count)
 	}
-	switch c.State {
-	case wire.StateFresh:
-		out.Class = lossClass(c.LossRatio)
-	case wire.StateStale:
-		out.Text = "no news for " + shortDuration(time.Duration(*c.AgeS*float64(time.Second)))
+	n := math.Round(test.PacketRate(1) * test.Every.Seconds())
+	if test.Flows == 1 {
+		return fmt.Sprintf("%.0f packets", n)
 	}
-	return out
-}
-
-func lossClass(ratio *float64) string {
-	switch {
-	case ratio == nil:
-		return "refused"
-	case *ratio >= lossBad:
-		return "bad"
-	case *ratio > lossWarn:
-		return "warn"
-	}
-	return "good"
-}
-
-func describe(c wire.Cell) string {
-	if c.Sent == nil {
-		return map[string]string{
-			wire.StatePending: "pending: the two do not know each other yet",
-			wire.StateNone:    "nothing measured yet",
-		}[c.State]
-	}
-	parts := []string{fmt.Sprintf("%d sent, %d received, %d late, %d lost", *c.Sent, *c.Received, *c.Late, *c.Lost)}
-	if c.RTTP50US != nil {
-		parts = append(parts, fmt.Sprintf("RTT min %s, median %s, p95 %s, max %s",
-			ippm.DelayText(*c.RTTMinUS), ippm.DelayText(*c.RTTP50US), ippm.DelayText(*c.RTTP95US), ippm.DelayText(*c.RTTMaxUS)))
-	}
-	parts = append(parts, fmt.Sprintf("interval from %s for %s", c.Start.Format("15:04:05 UTC"), shortDuration(time.Duration(*c.LengthS*float64(time.Second)))))
-	switch c.State {
-	case wire.StateStale:
-		parts = append(parts, fmt.Sprintf("stale: nothing new since %s", shortDuration(time.Duration(*c.AgeS*float64(time.Second)))))
-	case wire.StatePending:
-		parts = append(parts, "pending: the two did not know each other yet")
-	}
-	return strings.Join(parts, "\n")
+	return fmt.Sprintf("%.0f packets over %d flows", n, test.Flows)
 }
 
 // troubles are the sentences of all probes, each once, with who says so.
@@ -235,13 +182,6 @@ func troubles(probes wire.Probes) []string {
 		order[i] = strings.Join(who[sentence], ", ") + ": " + sentence
 	}
 	return order
-}
-
-func percent(ratio float64) string {
-	if ratio < 0.0995 {
-		return fmt.Sprintf("%.1f %%", ratio*100)
-	}
-	return fmt.Sprintf("%.0f %%", ratio*100)
 }
 
 // shortDuration is a duration without the zeros that String writes.

@@ -46,7 +46,7 @@ func TestPage(t *testing.T) {
 	}
 	row := firstRow(t, page.body)
 	for i, want := range []struct{ class, text, title string }{
-		{"off", "", ""}, {"good", "250 µs", "2 sent, 2 received, 0 late, 0 lost\nRTT min 250 µs, median 250 µs"}, {"bad", "50 % lost", "2 sent, 1 received, 0 late, 1 lost"},
+		{"off", "", ""}, {"good", "250 µs", "2 sent, 2 received, 0 late, 0 lost\nRTT min 250 µs, median 250 µs"}, {"bad", "50 % lost", "2 sent, 1 received, 0 late, 1 lost\nRTT"},
 	} {
 		if !strings.Contains(row[i], `class="`+want.class+`"`) || !strings.Contains(row[i], ">"+want.text+"</td>") || !strings.Contains(row[i], want.title) {
 			t.Errorf("cell %d is %s; want %+v", i, row[i], want)
@@ -146,5 +146,19 @@ func TestPageWithoutPairs(t *testing.T) {
 	s := serve(t, "probes:\n  - {name: p1, addresses: [192.0.2.1]}\ntests:\n  - {name: ping, kind: icmp, every: 5m}\n")
 	if page := s.get(t, "/"); page.StatusCode != http.StatusOK || !strings.Contains(page.body, "No pair is to be measured") || !strings.Contains(page.body, "<h1>IXPQos</h1>") {
 		t.Errorf("%d, %s", page.StatusCode, page.body)
+	}
+}
+
+func TestPageTellsOfFlows(t *testing.T) {
+	s := serve(t, bundles+"  - {name: single, kind: stamp, flows: 1, port: 40000, spacing: 300ms}\n")
+	r := silent(storetest.Pair("p1", "p2"), 0)
+	r.Unplaced, r.Forward, r.Backward = 5, 30, 5
+	s.put(t, batch("p1", 0, names("p2"), r), batch("p2", 0, names("p1")))
+	page := s.get(t, "/").body
+	for _, want := range []string{"ping · IPv4 · every 5m, 10 pings of", "fabric · IPv4 · every 10s, 640 packets over 16 flows of",
+		"single · IPv4 · every 10s, 33 packets of", "80 sent, 40 received, 0 late, 40 lost (30 forward, 5 backward, 5 unplaced)\n"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("there is no %q in:\n%s", want, page)
+		}
 	}
 }

@@ -139,7 +139,7 @@ func TestSeriesThatIsCut(t *testing.T) {
 		most, want int
 		complete   bool
 	}{{9, 9, false}, {10, 10, true}, {11, 10, true}} {
-		s := hour(t, func(v *show.Viewer) { v.LimitSeries(c.most) })
+		s := hour(t, func(v *show.Viewer) { v.Limit(c.most) })
 		got := s.series(t, "p1/p2/series?test=other")
 		if len(got.Results) != c.want || got.Complete != c.complete {
 			t.Errorf("of at most %d: %d, complete %v; want %d, %v", c.most, len(got.Results), got.Complete, c.want, c.complete)

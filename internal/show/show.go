@@ -1,15 +1,14 @@
 // Package show is the viewer-facing half of the API and the page: what was
-// measured, between whom, and how the probes are.
+// measured, between whom, how surely every link was, and how the probes are.
 //
 // What it promises: it never changes anything; a pair whose ends do not know
-// each other yet is pending, not bad; what was not measured is null; and an
-// answer is bounded however long the time that is asked for.
+// each other yet is pending, not bad; what was not measured is null; lost packets
+// of a pair are placed by what both of its ends saw; and an answer is bounded
+// however long the time that is asked for.
 package show
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,12 +24,6 @@ import (
 	"ixpqos/internal/wire"
 )
 
-// defaultSpan is the time that a series covers where nothing else is asked for.
-const defaultSpan = 24 * time.Hour
-
-// maxSeries is the number of results that one answer holds.
-const maxSeries = 50_000
-
 // Viewer shows what a store holds.
 type Viewer struct {
 	Inventory func() *inventory.Inventory
@@ -40,10 +33,27 @@ type Viewer struct {
 	// Problems, where it is set, is what is wrong with the server's files.
 	Problems func() []error
 
-	limit int // of results in one answer; maxSeries where it is 0
+	limit int // of results, or of flows, in one answer; maxSeries or maxFlows where it is 0
 
-	mu       sync.Mutex
-	expected expectation // of the newest inventory seen
+	expected derived[expectation]
+	coverage derived[*inventory.Coverage]
+}
+
+// derived is what takes a while to compute and is the same for as long as the
+// inventory is.
+type derived[T any] struct {
+	mu    sync.Mutex
+	from  *inventory.Inventory
+	value T
+}
+
+func (d *derived[T]) of(inv *inventory.Inventory, compute func(*inventory.Inventory) T) T {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.from != inv {
+		d.from, d.value = inv, compute(inv)
+	}
+	return d.value
 }
 
 // Register adds the viewer-facing operations and the page to the API.
@@ -57,8 +67,13 @@ func (v *Viewer) Register(api *access.API) {
 		"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Matrix](), true, "Matrix")},
 	}}}
 	huma.Register(api, matrix, v.getMatrix)
-	huma.Register(api, get("get-series", "/api/v2/pairs/{source}/{target}/series", "The results of one pair over time",
-		http.StatusNotFound, http.StatusUnprocessableEntity), v.getSeries)
+	ofPair := func(id, what, summary string, errs ...int) huma.Operation {
+		return get(id, "/api/v2/pairs/{source}/{target}/"+what, summary, append(errs, http.StatusNotFound, http.StatusUnprocessableEntity)...)
+	}
+	huma.Register(api, ofPair("get-series", "series", "The results of one pair over time"), v.getSeries)
+	huma.Register(api, ofPair("get-flows", "flows", "The results of one pair over time, flow by flow"), v.getFlows)
+	huma.Register(api, ofPair("get-coverage", "coverage", "The links on the way of one pair, and how surely every member of them is measured"), v.getCoverage)
+	huma.Register(api, get("get-links", "/api/v2/links", "Every link in both directions, and how surely every member of it is measured"), v.getLinks)
 	huma.Register(api, get("get-probes", "/api/v2/probes", "All probes, when each was last heard and how it is"), v.getProbes)
 	api.FirstVersion(http.MethodGet, "/api/v1/data/probe/{name}/last", v.firstLast)
 	api.Mux.Handle("GET /{$}", api.Page(http.HandlerFunc(v.page)))
@@ -88,7 +103,6 @@ type matrixInput struct {
 	At time.Time `query:"at" doc:"the moment to show; now where absent"`
 }
 
-// matrixOutput is a wire.Matrix, already written: it is large.
 // writable refuses a moment that the answer could not name: JSON has years of
 // four digits, and in UTC an offset may lead out of them.
 func writable(name string, t time.Time) error {
@@ -98,6 +112,7 @@ func writable(name string, t time.Time) error {
 	return nil
 }
 
+// matrixOutput is a wire.Matrix, already written: it is large.
 type matrixOutput struct {
 	ContentType string `header:"Content-Type" hidden:"true"`
 	Body        []byte
@@ -120,58 +135,6 @@ func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput,
 		return nil, fmt.Errorf("write the matrix: %w", err)
 	}
 	return &matrixOutput{ContentType: "application/json", Body: body}, nil
-}
-
-type seriesInput struct {
-	Source string `path:"source" doc:"name of a probe"`
-	Target string `path:"target" doc:"name of a probe or target"`
-	FilterInput
-	From  time.Time `query:"from" doc:"intervals that begin at or after this moment; 24 hours before until where absent"`
-	Until time.Time `query:"until" doc:"and before this one; now where absent"`
-}
-
-type seriesOutput struct{ Body wire.Series }
-
-// errEnough ends a Range that has given all that one answer holds.
-var errEnough = errors.New("enough")
-
-func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
-	until, from := in.Until, in.From
-	if until.IsZero() {
-		until = v.Now()
-	}
-	if from.IsZero() {
-		from = until.Add(-defaultSpan)
-	}
-	if err := cmp.Or(writable("until", until), writable("from", from)); err != nil {
-		return nil, err
-	}
-	if from.After(until) {
-		return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("from (%s) is after until (%s)", from.Format(time.RFC3339), until.Format(time.RFC3339)))
-	}
-	out := wire.Series{Source: in.Source, Target: in.Target, From: from.UTC(), Until: until.UTC(), Results: []wire.Result{}, Complete: true}
-	err := v.Store.Range(ctx, in.Source, in.Target, in.filter(), from, until, func(r store.Stored) error {
-		if len(out.Results) == cmp.Or(v.limit, maxSeries) {
-			return errEnough
-		}
-		out.Results = append(out.Results, wire.Shown(r.Result, r.StoredAt))
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		out.Complete = false
-	} else if err != nil {
-		return nil, v.unavailable(err)
-	}
-	if len(out.Results) == 0 && !v.knowsPair(in.Source, in.Target) {
-		return nil, huma.Error404NotFound(fmt.Sprintf("nothing is known of %q to %q: /api/v2/probes and the inventory have the names", in.Source, in.Target))
-	}
-	return &seriesOutput{Body: out}, nil
-}
-
-func (v *Viewer) knowsPair(source, target string) bool {
-	inv := v.Inventory()
-	_, ok := inv.Probe(source)
-	return ok && source != target && inv.Knows(target)
 }
 
 type probesOutput struct{ Body wire.Probes }

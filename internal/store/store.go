@@ -9,8 +9,8 @@
 //   - When Put returns without an error, all of the batch but what it rejects by
 //     name survives a crash. When it returns an error, nothing is acknowledged,
 //     whether or not some of it was written: the caller may write it all again.
-//   - What was not measured stays absent: a result without round-trip times
-//     comes out without them.
+//   - What was not measured stays absent: a result without round-trip times,
+//     without Detail or without Flows comes out without them.
 //   - All methods may be called from any goroutine, and with any moment as a
 //     bound, the zero one too.
 //   - Series are ordered by source, target and test (byte by byte), family and DSCP.
@@ -44,9 +44,10 @@ func (Passing) Is(target error) bool { return target == ErrUnavailable }
 
 // Writer takes what probes report.
 type Writer interface {
-	// Put stores a batch: its results and, without them, the batch itself as
-	// the report of its probe. The results were checked (ippm.Result.Check).
-	// Rejected names those that the store refused for good; the others are stored.
+	// Put stores a batch: its results with their flows, what was heard and, without
+	// them, the batch itself as the report of its probe. Results and what was heard
+	// were checked (ippm.Result.Check, ippm.Heard.Check). Rejected names the results
+	// that the store refused for good; the others are stored.
 	Put(ctx context.Context, batch ippm.Batch) ([]Rejected, error)
 	// PutPings stores results in the first version's form, which were checked
 	// (Ping.Check). It names those that the store refused for good; the others
@@ -76,14 +77,21 @@ func (r RefusedPing) String() string {
 // Reader gives what was stored.
 type Reader interface {
 	// Latest is the newest result of every series that the filter lets pass,
-	// of those whose intervals began in [since, at], ordered by series.
+	// of those whose intervals began in [since, at], ordered by series. They come
+	// without Detail and Flows, which would cost most of the time and which no
+	// matrix shows.
 	Latest(ctx context.Context, filter Filter, since, at time.Time) ([]Stored, error)
 	// Range yields the results of one ordered pair whose intervals began in
 	// [from, until), by series and then by time, until yield returns an error,
-	// which Range returns. Yield may take its time, and call the store.
+	// which Range returns. They come without Flows. Yield may take its time, and
+	// call the store.
 	Range(ctx context.Context, source, target string, filter Filter, from, until time.Time, yield func(Stored) error) error
-	// Reports is the newest batch of every probe, without results, of those
-	// whose intervals began at or before the given moment, ordered by probe.
+	// Flows is Range for results with their flows, and what the target's reflector
+	// heard of each (nil where it has said nothing). Flows are kept for less time
+	// than results: a result whose flows are gone, or that has none, is left out.
+	Flows(ctx context.Context, source, target string, filter Filter, from, until time.Time, yield func(Stored, *ippm.Heard) error) error
+	// Reports is the newest batch of every probe, without results and what was
+	// heard, of those whose intervals began at or before the given moment, ordered by probe.
 	Reports(ctx context.Context, at time.Time) ([]Report, error)
 	// LastPings are the newest pings of a source, one for each target and
 	// family, ordered by target and family.
@@ -112,7 +120,7 @@ type Stored struct {
 	StoredAt time.Time
 }
 
-// Report is a batch without its results, and when it was (last) stored.
+// Report is a batch without its results and what was heard, and when it was (last) stored.
 type Report struct {
 	ippm.Batch
 	StoredAt time.Time

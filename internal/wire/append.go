@@ -31,7 +31,7 @@ func (m Matrix) AppendJSON(b []byte) ([]byte, error) {
 }
 
 // cellBytes is what a cell takes, roughly.
-const cellBytes = 360
+const cellBytes = 420
 
 // SizeHint is the size of the matrix as JSON, roughly.
 func (m Matrix) SizeHint() int { return cellBytes * (1 + len(m.Cells)) }
@@ -58,6 +58,9 @@ func (w *writer) cell(c *Cell) {
 	w.integer(`,"received":`, c.Received)
 	w.integer(`,"late":`, c.Late)
 	w.integer(`,"lost":`, c.Lost)
+	w.integer(`,"lost_forward":`, c.Forward)
+	w.integer(`,"lost_backward":`, c.Backward)
+	w.integer(`,"lost_unplaced":`, c.Unplaced)
 	w.number(`,"loss_ratio":`, c.LossRatio)
 	w.number(`,"rtt_min_us":`, c.RTTMinUS)
 	w.number(`,"rtt_p50_us":`, c.RTTP50US)

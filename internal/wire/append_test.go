@@ -24,7 +24,7 @@ func TestAppendedMatrix(t *testing.T) {
 		cell := wire.Cell{Source: some(texts), Target: some(texts), Test: some(texts), State: some(texts),
 			Family: uint8(rand.IntN(256)), DSCP: uint8(rand.IntN(256)), Start: orNil(times),
 			LengthS: orNil(numbers), AgeS: orNil(numbers), Sent: orNil(integers), Received: orNil(integers), Late: orNil(integers),
-			Lost: orNil(integers), LossRatio: orNil(numbers), RTTMinUS: orNil(numbers), RTTP50US: orNil(numbers),
+			Lost: orNil(integers), Forward: orNil(integers), Backward: orNil(integers), Unplaced: orNil(integers), LossRatio: orNil(numbers), RTTMinUS: orNil(numbers), RTTP50US: orNil(numbers),
 			RTTP95US: orNil(numbers), RTTMaxUS: orNil(numbers)}
 		m.Cells = append(m.Cells, cell)
 	}

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,26 @@ func result(t testing.TB, target string, lost int, rtts ...float64) ippm.Result 
 	return r
 }
 
+// withFlows is a good result of which everything is known.
+func withFlows(t testing.TB) ippm.Result {
+	t.Helper()
+	r := result(t, "p6", 1, 100, 200)
+	r.Kind, r.Length = "stamp", 10*time.Second
+	r.Flows = []ippm.Flow{
+		{Port: 61000, Counts: ippm.Counts{Sent: 2, Received: 2}, Samples: 2, Median: 150.125, Max: 200, OneWayForward: -3.5e9, OneWayBackward: 3.5e9},
+		{Port: 61001, Counts: ippm.Counts{Sent: 1, Unplaced: 1}, LossyUnplaced: 1<<9 | 1},
+	}
+	r.Detail = &ippm.Detail{IPDVForward: ippm.Moments{N: 1, Min: 100, Max: 100, Mean: 100},
+		OneWayBackward:  ippm.OneWay{Moments: ippm.Moments{N: 2, Min: 50, Max: 70, Mean: 60, M2: 200}, Error: 12.5},
+		RemarkedForward: 1, LowTTL: 2, KernelT1: 2, KernelT4: 1}
+	return r
+}
+
+func heardFrom(source string) ippm.Heard {
+	return ippm.Heard{ID: ippm.ID{Series: ippm.Series{Source: source, Target: "p1", Test: "fabric", Family: 6, DSCP: 46}, Start: start},
+		Length: 10 * time.Second, Flows: []ippm.HeardFlow{{Port: 61000, Heard: 40, Answered: 39}}}
+}
+
 // same compares sketches by their bytes, and what goes through a square root
 // and back to a billionth.
 var same = cmp.Options{
@@ -56,7 +77,7 @@ func TestBatchComesBackAsItWas(t *testing.T) {
 	first := 1234567 * time.Nanosecond
 	nothing := time.Duration(0)
 	full := result(t, "p2", 0, 180.25, 200.5, 1e-3, 0, 7e6, 200.5, 1.0/3)
-	full.Counts = ippm.Counts{Sent: 31, Received: 7, Late: 3, Forward: 5, Backward: 6, Unplaced: 10, Duplicates: 2, Reordered: 1, Refused: 4}
+	full.Counts = ippm.Counts{Sent: 31, Received: 7, Late: 3, Forward: 5, Backward: 6, Unplaced: 10, Duplicates: 2, Reordered: 1, Refused: 4, Unserved: 8}
 	full.First = &first
 	six := result(t, "p2", 0, 55.5)
 	six.Family, six.DSCP, six.First = 6, 63, &nothing
@@ -70,21 +91,20 @@ func TestBatchComesBackAsItWas(t *testing.T) {
 	batch := ippm.Batch{Probe: "p1", Inventory: "4f1d", Peers: []string{"p2", "日本"}, Start: start,
 		Health: ippm.Health{Version: "1.2.3", StartedAt: start.Add(-123456789), Waiting: 1, WaitingBytes: 1 << 40, SetAside: 2,
 			Dropped: 3, Missed: 4, Troubles: []string{"line\nbreak", "“¿qué?”"}},
-		Results: []ippm.Result{full, six, odd, untimed, unsent, result(t, "p5", 10)}}
+		Results: []ippm.Result{full, six, odd, untimed, unsent, result(t, "p5", 10), withFlows(t)},
+		Heard:   []ippm.Heard{heardFrom("p2"), {ID: heardFrom("日本").ID, Length: time.Nanosecond}}}
 	for _, r := range batch.Results {
 		if err := r.Check(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, index, rejected, err := wire.DecodeBatch(encode(t, batch), len(batch.Results))
-	if err != nil || len(rejected) > 0 {
-		t.Fatalf("%v, %+v", err, rejected)
+	got, err := wire.DecodeBatch(encode(t, batch), len(batch.Results)+len(batch.Heard))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(batch, got, same); diff != "" {
+	want := wire.Posted{Batch: batch, ResultsSorted: wire.Sorted{Places: []int{0, 1, 2, 3, 4, 5, 6}}, HeardSorted: wire.Sorted{Places: []int{0, 1}}}
+	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]int{0, 1, 2, 3, 4, 5}, index); diff != "" {
-		t.Errorf("places (-want +got):\n%s", diff)
 	}
 }
 
@@ -98,7 +118,7 @@ func TestTimesComeBackInUTC(t *testing.T) {
 		t.Errorf("a time is not written in UTC: %s", body)
 	}
 	body = []byte(strings.ReplaceAll(string(body), "2026-03-01T12:00:00Z", "2026-03-01T17:45:00+05:45"))
-	got, _, _, err := wire.DecodeBatch(body, 1)
+	got, err := wire.DecodeBatch(body, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +137,11 @@ func TestSignOfLife(t *testing.T) {
 	if string(body) != want {
 		t.Errorf("got  %s\nwant %s", body, want)
 	}
-	got, index, rejected, err := wire.DecodeBatch(body, 0)
-	if err != nil || len(index) != 0 || len(rejected) != 0 {
-		t.Fatalf("%v, %v, %+v", err, index, rejected)
+	got, err := wire.DecodeBatch(body, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(batch, got, same); diff != "" {
+	if diff := cmp.Diff(wire.Posted{Batch: batch}, got, same); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -203,6 +223,12 @@ func TestBadResultIsNamedAndCostsNoOther(t *testing.T) {
 		{"a sketch as a number", "rtt_sketch: a JSON number is not what belongs here", posted(t, map[string]any{"rtt_sketch": 5}), named},
 		{"a sketch of broken bytes", "rtt_sketch: ", posted(t, map[string]any{"rtt_sketch": []byte{0xff}}), named},
 		{"a sketch that is cut", "rtt_sketch: ", posted(t, map[string]any{"rtt_sketch": result(t, "p2", 1, 100, 200).RTT.Sketch.Encode()[:3]}), named},
+		{"negative unserved", "unserved is -1; it cannot be negative", posted(t, map[string]any{"unserved": -1}), named},
+		{"flows that are no base64", "flows: illegal base64 data at input byte 0", posted(t, map[string]any{"flows": "!!!"}), named},
+		{"flows as a list", "flows: a JSON array is not what belongs here", posted(t, map[string]any{"flows": []any{}}), named},
+		{"flows of broken bytes", "flows: version 255 is not known", posted(t, map[string]any{"flows": []byte{0xff}}), named},
+		{"a detail that is no base64", "detail: illegal base64 data at input byte 0", posted(t, map[string]any{"detail": "!!!"}), named},
+		{"a detail that is cut", "detail: it is cut", posted(t, map[string]any{"detail": withFlows(t).Detail.Encode()[:9]}), named},
 		{"no start", "start is 0001-01-01T00:00:00Z; that is no time of a measurement", posted(t, map[string]any{"start": nil}),
 			with(func(r *wire.Rejected) { r.Start = nil })},
 		{"a start that is no time", `"yesterday" is no time`, posted(t, map[string]any{"start": "yesterday"}), unread},
@@ -223,7 +249,8 @@ func TestBadResultIsNamedAndCostsNoOther(t *testing.T) {
 			good := []ippm.Result{result(t, "p3", 0, 300), result(t, "p4", 1)}
 			body := marshal(t, map[string]any{"probe": "p1", "start": start,
 				"results": []any{wire.FromResult(good[0]), c.bad, wire.FromResult(good[1])}})
-			batch, index, rejected, err := wire.DecodeBatch(body, 3)
+			batch, err := wire.DecodeBatch(body, 3)
+			rejected := batch.ResultsSorted.Rejected
 			if err != nil || len(rejected) != 1 {
 				t.Fatalf("%v, rejected %+v", err, rejected)
 			}
@@ -240,10 +267,48 @@ func TestBadResultIsNamedAndCostsNoOther(t *testing.T) {
 			if diff := cmp.Diff(good, batch.Results, same); diff != "" {
 				t.Errorf("the others (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff([]int{0, 2}, index); diff != "" {
+			if diff := cmp.Diff([]int{0, 2}, batch.ResultsSorted.Places); diff != "" {
 				t.Errorf("their places (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestBadHeardIsNamedAndCostsNoOther(t *testing.T) {
+	change := func(change func(*wire.Heard)) wire.Heard {
+		h := wire.FromHeard(heardFrom("p2"))
+		change(&h)
+		return h
+	}
+	named := wire.Rejected{Index: 1, Source: "p2", Target: "p1", Test: "fabric", Family: 6, DSCP: 46, Start: &start}
+	for reason, bad := range map[string]any{
+		"a JSON number is not what":                   5,
+		"a JSON null is not what":                     nil,
+		"length_s is -1; it is out of range":          change(func(h *wire.Heard) { h.LengthS = -1 }),
+		"length is 0s":                                change(func(h *wire.Heard) { h.LengthS = 0 }),
+		"flows: illegal base64":                       change(func(h *wire.Heard) { h.Flows = "!" }),
+		"heard flows: there are octets left over":     change(func(h *wire.Heard) { h.Flows = "AQEAAAAA" }),
+		"heard flows: flow 0: answered -1 of 0 heard": change(func(h *wire.Heard) { h.Flows = "AQEAAAE=" }),
+	} {
+		good, r := []ippm.Heard{heardFrom("p3"), heardFrom("p4")}, result(t, "p3", 0, 300)
+		body := marshal(t, map[string]any{"probe": "p1", "start": start, "results": []any{wire.FromResult(r)},
+			"heard": []any{wire.FromHeard(good[0]), bad, wire.FromHeard(good[1])}})
+		batch, err := wire.DecodeBatch(body, 4)
+		rejected := batch.HeardSorted.Rejected
+		if err != nil || len(rejected) != 1 || !strings.Contains(rejected[0].Reason, reason) {
+			t.Fatalf("%v, rejected %+v; want one with %q", err, rejected, reason)
+		}
+		want := wire.Rejected{Index: 1}
+		if _, read := bad.(wire.Heard); read {
+			want = named
+		}
+		want.Reason = rejected[0].Reason
+		if diff := cmp.Diff(want, rejected[0]); diff != "" {
+			t.Errorf("named (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]any{good, []int{0, 2}, []ippm.Result{r}}, []any{batch.Heard, batch.HeardSorted.Places, batch.Results}, same); diff != "" {
+			t.Errorf("the others (-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -252,16 +317,16 @@ func TestBadResultIsNamedAndCostsNoOther(t *testing.T) {
 func TestUnknownAndDerivedFieldsAreIgnored(t *testing.T) {
 	want := result(t, "p2", 1, 100, 200)
 	for name, r := range map[string]json.RawMessage{
-		"unknown": posted(t, map[string]any{"flows": []any{map[string]any{"port": 5}}, "trust": nil}),
+		"unknown": posted(t, map[string]any{"members": []any{map[string]any{"port": 5}}, "trust": nil}),
 		"derived": marshal(t, wire.Shown(want, start)),
 		"lies":    posted(t, map[string]any{"lost": -7, "loss_ratio": 9, "rtt_p50_us": -1}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			body := marshal(t, map[string]any{"probe": "p1", "start": start, "heard": []int{1},
+			body := marshal(t, map[string]any{"probe": "p1", "start": start, "felt": []int{1},
 				"health": map[string]any{"mood": "good", "waiting": 2}, "results": []any{r}})
-			batch, _, rejected, err := wire.DecodeBatch(body, 1)
-			if err != nil || len(rejected) > 0 {
-				t.Fatalf("%v, %+v", err, rejected)
+			batch, err := wire.DecodeBatch(body, 1)
+			if err != nil || len(batch.ResultsSorted.Rejected) > 0 {
+				t.Fatalf("%v, %+v", err, batch.ResultsSorted)
 			}
 			if diff := cmp.Diff([]ippm.Result{want}, batch.Results, same); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -288,6 +353,7 @@ func TestBodyThatIsNoBatch(t *testing.T) {
 		{"results are no list", `{"results":{}}`, "results: a JSON object is not what belongs here"},
 		{"probe is a number", `{"probe":1}`, "probe: a JSON number is not what belongs here"},
 		{"health is a list", `{"health":[]}`, "health: a JSON array is not what belongs here"},
+		{"heard is no list", `{"heard":1}`, "heard: a JSON number is not what belongs here"},
 		{"peers are numbers", `{"peers":[1]}`, "peers: a JSON number is not what belongs here"},
 		{"start is beyond UTC", `{"start":"9999-12-31T23:59:59-23:59"}`, "start is no time that UTC can hold"},
 		{"started_at is beyond UTC", `{"health":{"started_at":"0000-01-01T00:00:00+01:00"}}`, "health.started_at is no time that UTC can hold"},
@@ -296,7 +362,7 @@ func TestBodyThatIsNoBatch(t *testing.T) {
 		{"deeper than deep", strings.Repeat(`{"a":`, 20_000), "exceeded max depth"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, _, _, err := wire.DecodeBatch([]byte(c.body), 10)
+			_, err := wire.DecodeBatch([]byte(c.body), 10)
 			if err == nil || !strings.HasPrefix(err.Error(), "the body is not a batch: ") || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error = %v; want one with %q", err, c.want)
 			}
@@ -309,11 +375,14 @@ func TestBodyThatIsNoBatch(t *testing.T) {
 
 func TestTooManyResults(t *testing.T) {
 	body := fmt.Appendf(nil, `{"probe":"p1","results":[%s1]}`, strings.Repeat("1,", 10))
-	if _, _, rejected, err := wire.DecodeBatch(body, 11); err != nil || len(rejected) != 11 {
-		t.Errorf("%v, %d rejected", err, len(rejected))
-	}
-	if _, _, _, err := wire.DecodeBatch(body, 10); !errors.Is(err, wire.ErrTooManyResults) || !strings.Contains(err.Error(), "11, at most 10") {
-		t.Errorf("error = %v", err)
+	heard := bytes.Replace(body, []byte("{"), []byte(`{"heard":[1,2],`), 1)
+	for n, body := range map[int][]byte{11: body, 13: heard} {
+		if got, err := wire.DecodeBatch(body, n); err != nil || len(got.ResultsSorted.Rejected)+len(got.HeardSorted.Rejected) != n {
+			t.Errorf("%v, rejected %+v", err, got)
+		}
+		if _, err := wire.DecodeBatch(body, n-1); !errors.Is(err, wire.ErrTooManyResults) || !strings.Contains(err.Error(), fmt.Sprintf("%d, at most %d", n, n-1)) {
+			t.Errorf("error = %v", err)
+		}
 	}
 }
 
@@ -329,36 +398,51 @@ func TestRejectNamesTheResult(t *testing.T) {
 // every posted one is decoded or named, and all of it can be written again.
 func FuzzDecodeBatch(f *testing.F) {
 	good := encode(f, ippm.Batch{Probe: "p1", Start: start, Peers: []string{"p2"}, Results: []ippm.Result{result(f, "p2", 1, 100, 200), result(f, "p3", 5)}})
+	f.Add(encode(f, ippm.Batch{Results: []ippm.Result{withFlows(f)}, Heard: []ippm.Heard{heardFrom("p2")}}))
 	f.Add(good)
 	f.Add(good[:len(good)/2])
 	f.Add([]byte(`{"start":"9999-12-31T23:59:59-23:59","health":{"started_at":"0000-01-01T00:00:00+01:00"},"results":[null,{"start":"9999-12-31T23:59:59-23:59"}]}`))
 	f.Add([]byte(`{"results":[` + string(posted(f, map[string]any{"rtt_sketch": []byte{5, 2, 0xff}})) + `]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		const most = 100
-		batch, index, rejected, err := wire.DecodeBatch(body, most)
+		posted, err := wire.DecodeBatch(body, most)
 		if err != nil {
 			return
 		}
-		if len(index) != len(batch.Results) || len(index)+len(rejected) > most {
-			t.Fatalf("%d places, %d results, %d rejected", len(index), len(batch.Results), len(rejected))
-		}
-		places := map[int]bool{}
-		for i, r := range batch.Results {
-			places[index[i]] = true
+		for _, r := range posted.Results {
 			if err := r.Check(); err != nil {
 				t.Fatalf("what was decoded is no result: %v", err)
 			}
 		}
-		for _, r := range rejected {
-			places[r.Index] = true
+		for _, h := range posted.Heard {
+			if err := h.Check(); err != nil {
+				t.Fatalf("what was decoded cannot be heard: %v", err)
+			}
 		}
-		if len(places) != len(index)+len(rejected) {
-			t.Fatalf("a result was decoded and named: %v, %+v", index, rejected)
-		}
-		marshal(t, rejected)
-		again, _, rejected, err := wire.DecodeBatch(encode(t, batch), most)
-		if err != nil || len(rejected) > 0 || len(again.Results) != len(batch.Results) {
-			t.Fatalf("written and read again: %v, %+v", err, rejected)
+		checkPlaces(t, posted.ResultsSorted, len(posted.Results), most)
+		checkPlaces(t, posted.HeardSorted, len(posted.Heard), most)
+		again, err := wire.DecodeBatch(encode(t, posted.Batch), most)
+		if err != nil || len(again.Results) != len(posted.Results) || len(again.Heard) != len(posted.Heard) {
+			t.Fatalf("written and read again: %v, %+v", err, again)
 		}
 	})
+}
+
+// checkPlaces wants every posted member to be decoded or named, and not both.
+func checkPlaces(t *testing.T, sorted wire.Sorted, decoded, most int) {
+	t.Helper()
+	if len(sorted.Places) != decoded || decoded+len(sorted.Rejected) > most {
+		t.Fatalf("%d places, %d decoded, %d rejected", len(sorted.Places), decoded, len(sorted.Rejected))
+	}
+	places := map[int]bool{}
+	for _, place := range sorted.Places {
+		places[place] = true
+	}
+	for _, r := range sorted.Rejected {
+		places[r.Index] = true
+	}
+	if len(places) != decoded+len(sorted.Rejected) {
+		t.Fatalf("a member was decoded and named: %+v", sorted)
+	}
+	marshal(t, sorted.Rejected)
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -16,7 +17,14 @@ type Config struct {
 	Addresses []Address `json:"addresses" doc:"the probe's own, at most one per family"`
 	Interface string    `json:"interface,omitempty" doc:"network interface that tests leave by"`
 	Peers     []Peer    `json:"peers" doc:"whom to measure"`
-	Tests     []Test    `json:"tests" doc:"what to measure"`
+	Tests     []Test    `json:"tests" doc:"what to measure, and what to reflect"`
+	Reflector
+}
+
+// Reflector is how a probe or target reflects the packets of stamp tests.
+type Reflector struct {
+	ReflectorPort uint16 `json:"reflector_port,omitempty" doc:"UDP port; 862 where absent"`
+	Stateless     bool   `json:"stateless,omitempty" doc:"a probe whose reflector keeps no sequence numbers of its own"`
 }
 
 // Address is an address of one family.
@@ -29,35 +37,41 @@ type Address struct {
 type Peer struct {
 	Name      string    `json:"name"`
 	Addresses []Address `json:"addresses"`
-	Answers   []string  `json:"answers,omitempty" doc:"test kinds that a target answers to; all where absent"`
+	Answers   []string  `json:"answers,omitempty" doc:"test kinds that a target answers to; all where absent, as for a probe"`
+	Reflector
 }
 
 // Test is a test as a probe runs it.
 type Test struct {
 	Name      string   `json:"name"`
 	Kind      string   `json:"kind"`
-	EveryS    float64  `json:"every_s,omitempty" doc:"seconds; either this or cron"`
+	EveryS    float64  `json:"every_s,omitempty" doc:"seconds; either this or cron. Of stamp the interval that a result covers"`
 	Cron      string   `json:"cron,omitempty"`
-	Count     int      `json:"count"`
-	SpacingMS float64  `json:"spacing_ms" doc:"milliseconds between two packets"`
-	TimeoutMS float64  `json:"timeout_ms" doc:"milliseconds to listen after the last packet"`
+	Count     int      `json:"count,omitempty" doc:"only icmp: packets of a round"`
+	Flows     int      `json:"flows,omitempty" doc:"only stamp: source ports, from port on"`
+	Port      uint16   `json:"port,omitempty" doc:"only stamp"`
+	SpacingMS float64  `json:"spacing_ms" doc:"milliseconds between two packets of a round, or of a flow, to one target"`
+	TimeoutMS float64  `json:"timeout_ms,omitempty" doc:"only icmp: milliseconds to listen after the last packet"`
 	Size      int      `json:"size" doc:"bytes of the IP packet"`
+	DF        bool     `json:"df,omitempty" doc:"only stamp: set the DF bit"`
 	DSCP      uint8    `json:"dscp" maximum:"63"`
 	Families  []int    `json:"families" enum:"4,6"` // of bytes encoding/json would make base64
+	Sources   []string `json:"sources,omitempty" doc:"names of the probes that measure; all where absent"`
 	Targets   []string `json:"targets,omitempty" doc:"names of peers; all where absent"`
 }
 
 // FromPart is the configuration of one probe.
 func FromPart(p inventory.Part) Config {
 	c := Config{Probe: p.Probe, Inventory: p.Inventory, Interface: p.Interface, Addresses: fromAddresses(p.Addresses),
-		Peers: make([]Peer, len(p.Peers)), Tests: make([]Test, len(p.Tests))}
+		Peers: make([]Peer, len(p.Peers)), Tests: make([]Test, len(p.Tests)), Reflector: fromReflector(p.ReflectorPort, p.Stateless)}
 	for i, peer := range p.Peers {
-		c.Peers[i] = Peer{Name: peer.Name, Addresses: fromAddresses(peer.Addresses), Answers: peer.Answers}
+		c.Peers[i] = Peer{Name: peer.Name, Addresses: fromAddresses(peer.Addresses), Answers: peer.Answers,
+			Reflector: fromReflector(peer.ReflectorPort, peer.IsProbe() && !peer.Stateful)}
 	}
 	for i, t := range p.Tests {
-		c.Tests[i] = Test{Name: t.Name, Kind: t.Kind, EveryS: t.Every.Seconds(), Cron: t.Cron, Count: t.Count,
-			SpacingMS: milliseconds(t.Spacing), TimeoutMS: milliseconds(t.Timeout), Size: t.Size, DSCP: t.DSCP,
-			Families: fromFamilies(t.Families), Targets: t.Targets}
+		c.Tests[i] = Test{Name: t.Name, Kind: t.Kind, EveryS: t.Every.Seconds(), Cron: t.Cron, Count: t.Count, Flows: t.Flows, Port: t.Port,
+			SpacingMS: milliseconds(t.Spacing), TimeoutMS: milliseconds(t.Timeout), Size: t.Size, DF: t.DontFragment, DSCP: t.DSCP,
+			Families: fromFamilies(t.Families), Sources: t.Sources, Targets: t.Targets}
 	}
 	return c
 }
@@ -75,9 +89,10 @@ func DecodeConfig(body []byte) (part inventory.Part, unknown string, err error) 
 	if err := strict.Decode(&Config{}); err != nil {
 		unknown = fmt.Sprintf("the configuration has more than this probe knows (%v); it is ignored, update the probe", err)
 	}
-	part = inventory.Part{Probe: c.Probe, Inventory: c.Inventory, Interface: c.Interface, Addresses: toAddresses(c.Addresses)}
+	part = inventory.Part{Probe: c.Probe, Inventory: c.Inventory, Interface: c.Interface, Addresses: toAddresses(c.Addresses),
+		ReflectorPort: c.port(), Stateless: c.Stateless}
 	for _, peer := range c.Peers {
-		part.Peers = append(part.Peers, inventory.Peer{Name: peer.Name, Addresses: toAddresses(peer.Addresses), Answers: peer.Answers})
+		part.Peers = append(part.Peers, peer.peer())
 	}
 	for _, t := range c.Tests {
 		test, err := t.test()
@@ -89,8 +104,27 @@ func DecodeConfig(body []byte) (part inventory.Part, unknown string, err error) 
 	return part, unknown, nil
 }
 
+// fromReflector leaves the usual out, so that configurations in which nothing
+// is reflected stay as they were.
+func fromReflector(port uint16, stateless bool) Reflector {
+	if port == inventory.DefaultReflectorPort {
+		port = 0
+	}
+	return Reflector{ReflectorPort: port, Stateless: stateless}
+}
+
+func (r Reflector) port() uint16 { return cmp.Or(r.ReflectorPort, inventory.DefaultReflectorPort) }
+
+// peer: only of probes is it known that their reflectors keep sequence numbers.
+func (p Peer) peer() inventory.Peer {
+	peer := inventory.Peer{Name: p.Name, Addresses: toAddresses(p.Addresses), Answers: p.Answers, ReflectorPort: p.port()}
+	peer.Stateful = peer.IsProbe() && !p.Stateless
+	return peer
+}
+
 func (t Test) test() (inventory.Test, error) {
-	test := inventory.Test{Name: t.Name, Kind: t.Kind, Cron: t.Cron, Count: t.Count, Size: t.Size, DSCP: t.DSCP, Targets: t.Targets}
+	test := inventory.Test{Name: t.Name, Kind: t.Kind, Cron: t.Cron, Count: t.Count, Flows: t.Flows, Port: t.Port,
+		Size: t.Size, DontFragment: t.DF, DSCP: t.DSCP, Sources: t.Sources, Targets: t.Targets}
 	var err error
 	if test.Families, err = toFamilies(t.Families); err != nil {
 		return test, err

@@ -20,12 +20,15 @@ probes:
   - {name: p1, site: rome-1, switch: sw1, addresses: [192.0.2.1, "2001:db8::1"], interface: eth0,
      key_sha256: [e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]}
   - {name: p2, site: rome-2, switch: sw2, addresses: [192.0.2.2]}
+  - {name: p3, addresses: [192.0.2.3], reflector_port: 8620, stateless: true}
 targets:
   - {name: rs1, site: rome-1, switch: sw1, addresses: [192.0.2.250], answers: [icmp]}
+  - {name: rs2, addresses: [192.0.2.251], answers: [stamp], reflector_port: 4000}
 tests:
   - {name: ping, kind: icmp, every: 5m, count: 10, spacing: 1s}
   - {name: night, kind: icmp, cron: "0 3 * * *", count: 7, spacing: 1500us, timeout: 2001234us, size: 1400, dscp: 46, families: [6]}
   - {name: some, kind: icmp, every: 90s, count: 1, spacing: 10ms, sources: [p1], targets: [rs1]}
+  - {name: fabric, kind: stamp, flows: 4, port: 40000, spacing: 300ms, interval: 20s, size: 1500, df: true, dscp: 10, sources: [p2, p3], targets: [p1, rs2]}
 `
 
 func part(t testing.TB, probe string) inventory.Part {
@@ -38,14 +41,11 @@ func part(t testing.TB, probe string) inventory.Part {
 	if !ok {
 		t.Fatalf("there is no probe %s", probe)
 	}
-	for i := range part.Tests {
-		part.Tests[i].Sources = nil // its part holds only what the probe is a source of
-	}
 	return part
 }
 
 func TestConfigComesBackAsItWas(t *testing.T) {
-	for _, want := range []inventory.Part{part(t, "p1"), part(t, "p2"), {Probe: "alone", Inventory: "0"}} {
+	for _, want := range []inventory.Part{part(t, "p1"), part(t, "p2"), part(t, "p3"), {Probe: "alone", Inventory: "0", ReflectorPort: 862}} {
 		body := marshal(t, wire.FromPart(want))
 		got, unknown, err := wire.DecodeConfig(body)
 		if err != nil || unknown != "" {
@@ -62,12 +62,28 @@ func TestConfigComesBackAsItWas(t *testing.T) {
 
 func TestConfigOnTheWire(t *testing.T) {
 	p := part(t, "p1")
-	p.Inventory, p.Tests = "4f1d", p.Tests[1:2]
+	p.Inventory, p.Tests = "4f1d", []inventory.Test{p.Tests[1], p.Tests[3]}
 	const want = `{"probe":"p1","inventory":"4f1d","addresses":[{"family":4,"host":"192.0.2.1"},{"family":6,"host":"2001:db8::1"}],"interface":"eth0",` +
-		`"peers":[{"name":"p2","addresses":[{"family":4,"host":"192.0.2.2"}]},{"name":"rs1","addresses":[{"family":4,"host":"192.0.2.250"}],"answers":["icmp"]}],` +
-		`"tests":[{"name":"night","kind":"icmp","cron":"0 3 * * *","count":7,"spacing_ms":1.5,"timeout_ms":2001.234,"size":1400,"dscp":46,"families":[6]}]}`
+		`"peers":[{"name":"p2","addresses":[{"family":4,"host":"192.0.2.2"}]},{"name":"p3","addresses":[{"family":4,"host":"192.0.2.3"}],"reflector_port":8620,"stateless":true},` +
+		`{"name":"rs1","addresses":[{"family":4,"host":"192.0.2.250"}],"answers":["icmp"]},{"name":"rs2","addresses":[{"family":4,"host":"192.0.2.251"}],"answers":["stamp"],"reflector_port":4000}],` +
+		`"tests":[{"name":"night","kind":"icmp","cron":"0 3 * * *","count":7,"spacing_ms":1.5,"timeout_ms":2001.234,"size":1400,"dscp":46,"families":[6]},` +
+		`{"name":"fabric","kind":"stamp","every_s":20,"flows":4,"port":40000,"spacing_ms":300,"size":1500,"df":true,"dscp":10,"families":[4,6],"sources":["p2","p3"],"targets":["p1","rs2"]}]}`
 	if got := marshal(t, wire.FromPart(p)); string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A server that knows nothing of reflectors, or leaves the usual out, means the
+// usual.
+func TestAbsentReflectorsAreTheUsual(t *testing.T) {
+	got, _, err := wire.DecodeConfig([]byte(`{"probe":"p1","peers":[{"name":"p2"},{"name":"rs","answers":["stamp"]}],"tests":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := inventory.Part{Probe: "p1", ReflectorPort: 862, Peers: []inventory.Peer{
+		{Name: "p2", ReflectorPort: 862, Stateful: true}, {Name: "rs", Answers: []string{"stamp"}, ReflectorPort: 862}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -107,6 +123,8 @@ func TestConfigThatCannotBeRead(t *testing.T) {
 		{"negative spacing", `{"tests":[{"name":"a","spacing_ms":-1}]}`, `the configuration's test "a": spacing_ms is -1; it is out of range`},
 		{"endless timeout", `{"tests":[{"name":"a","timeout_ms":1e300}]}`, `the configuration's test "a": timeout_ms is 1e+300; it is out of range`},
 		{"an unknown family", `{"tests":[{"name":"a","families":[4,260]}]}`, `the configuration's test "a": families has 260; a family is 4 or 6`},
+		{"a port that is none", `{"tests":[{"name":"a","port":70000}]}`, "port: "},
+		{"a reflector's port that is none", `{"peers":[{"name":"a","reflector_port":-1}]}`, "reflector_port: "},
 		{"negative period", `{"tests":[{"name":"a","every_s":-0.5}]}`, `the configuration's test "a": every_s is -0.5; it is out of range`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -10,6 +10,7 @@
 package wire
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -40,6 +41,7 @@ type Result struct {
 	Duplicates int `json:"duplicates,omitempty" doc:"further copies of replies" minimum:"0"`
 	Reordered  int `json:"reordered,omitempty" doc:"replies that were overtaken" minimum:"0"`
 	Refused    int `json:"refused,omitempty" doc:"packets that the source's own kernel refused to send" minimum:"0"`
+	Unserved   int `json:"unserved,omitempty" doc:"packets that reached a host on which nothing reflected them; not in sent" minimum:"0"`
 
 	RTTCount    int      `json:"rtt_count,omitempty" doc:"number of round-trip times" minimum:"0"`
 	RTTMinUS    *float64 `json:"rtt_min_us,omitempty" doc:"microseconds"`
@@ -48,6 +50,9 @@ type Result struct {
 	RTTStdDevUS *float64 `json:"rtt_stddev_us,omitempty" doc:"microseconds"`
 	RTTSketch   []byte   `json:"rtt_sketch,omitempty" doc:"DDSketch of the round-trip times in microseconds, base64"`
 	FirstRTTUS  *float64 `json:"first_rtt_us,omitempty" doc:"RTT of the first packet after a silence, counted nowhere, in microseconds"`
+
+	Flows  string `json:"flows,omitempty" encoding:"base64" doc:"per source port; posted only, see the pair's flows for what is in it"`
+	Detail string `json:"detail,omitempty" encoding:"base64" doc:"what readers get as delay variation, one-way delays and so on; posted only"`
 
 	*Derived
 }
@@ -60,6 +65,8 @@ type Derived struct {
 	RTTP95US  *float64   `json:"rtt_p95_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
 	RTTP99US  *float64   `json:"rtt_p99_us" required:"false" doc:"microseconds; null without a reply" nullable:"true"`
 	StoredAt  *time.Time `json:"stored_at,omitempty" doc:"when the result was stored"`
+
+	*Seen
 }
 
 // FromResult is the result as a probe posts it.
@@ -69,7 +76,9 @@ func FromResult(r ippm.Result) Result {
 		Start: r.Start.UTC(), LengthS: r.Length.Seconds(),
 		Sent: r.Sent, Received: r.Received, Late: r.Late,
 		Forward: r.Forward, Backward: r.Backward, Unplaced: r.Unplaced,
-		Duplicates: r.Duplicates, Reordered: r.Reordered, Refused: r.Refused,
+		Duplicates: r.Duplicates, Reordered: r.Reordered, Refused: r.Refused, Unserved: r.Unserved,
+		Flows:  base64.StdEncoding.EncodeToString(ippm.EncodeFlows(r.Flows)),
+		Detail: base64.StdEncoding.EncodeToString(r.Detail.Encode()),
 	}
 	if r.RTT.N > 0 {
 		stddev := r.RTT.StdDev()
@@ -87,7 +96,8 @@ func FromResult(r ippm.Result) Result {
 // Shown is the result as readers get it.
 func Shown(r ippm.Result, storedAt time.Time) Result {
 	w := FromResult(r)
-	w.Derived = &Derived{Lost: r.Lost(), LossRatio: LossRatio(r.Counts),
+	w.Flows, w.Detail = "", ""
+	w.Derived = &Derived{Seen: seen(r.Detail), Lost: r.Lost(), LossRatio: LossRatio(r.Counts),
 		RTTP50US: Quantile(r.RTT, 0.50), RTTP95US: Quantile(r.RTT, 0.95), RTTP99US: Quantile(r.RTT, 0.99)}
 	if !storedAt.IsZero() {
 		storedAt = storedAt.UTC()
@@ -116,17 +126,18 @@ func orNull(v float64, ok bool) *float64 {
 // Microseconds is the duration as every name that ends in _us has it.
 func Microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
+func (w Result) id() ippm.ID {
+	return ippm.ID{Series: ippm.Series{Source: w.Source, Target: w.Target, Test: w.Test, Family: w.Family, DSCP: w.DSCP}, Start: w.Start.UTC()}
+}
+
 // Result turns the posted result into ours and checks it.
 func (w Result) Result() (ippm.Result, error) {
 	r := ippm.Result{
-		ID: ippm.ID{
-			Series: ippm.Series{Source: w.Source, Target: w.Target, Test: w.Test, Family: w.Family, DSCP: w.DSCP},
-			Start:  w.Start.UTC(),
-		},
+		ID:   w.id(),
 		Kind: w.Kind,
 		Counts: ippm.Counts{Sent: w.Sent, Received: w.Received, Late: w.Late,
 			Forward: w.Forward, Backward: w.Backward, Unplaced: w.Unplaced,
-			Duplicates: w.Duplicates, Reordered: w.Reordered, Refused: w.Refused},
+			Duplicates: w.Duplicates, Reordered: w.Reordered, Refused: w.Refused, Unserved: w.Unserved},
 	}
 	var err error
 	if r.Length, err = duration("length_s", w.LengthS, time.Second); err != nil {
@@ -142,7 +153,22 @@ func (w Result) Result() (ippm.Result, error) {
 	if r.RTT, err = w.rtt(); err != nil {
 		return r, err
 	}
+	if r.Flows, err = unpack("flows", w.Flows, ippm.DecodeFlows); err != nil {
+		return r, err
+	}
+	if r.Detail, err = unpack("detail", w.Detail, ippm.DecodeDetail); err != nil {
+		return r, err
+	}
 	return r, r.Check()
+}
+
+// unpack reads a packed form, whose errors name it.
+func unpack[T any](name, text string, decode func([]byte) (T, error)) (unpacked T, err error) {
+	packed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return unpacked, fmt.Errorf("%s: %w", name, err)
+	}
+	return decode(packed)
 }
 
 func (w Result) rtt() (ippm.Delay, error) {
@@ -170,8 +196,8 @@ func (w Result) rtt() (ippm.Delay, error) {
 	if err != nil {
 		return ippm.Delay{}, fmt.Errorf("rtt_%w", err)
 	}
-	return ippm.Delay{N: w.RTTCount, Min: *w.RTTMinUS, Mean: *w.RTTMeanUS, Max: *w.RTTMaxUS,
-		M2: ippm.M2FromStdDev(*w.RTTStdDevUS, w.RTTCount), Sketch: sketch}, nil
+	return ippm.Delay{Moments: ippm.Moments{N: w.RTTCount, Min: *w.RTTMinUS, Mean: *w.RTTMeanUS, Max: *w.RTTMaxUS,
+		M2: ippm.M2FromStdDev(*w.RTTStdDevUS, w.RTTCount)}, Sketch: sketch}, nil
 }
 
 // duration turns a number of units into a duration, within what one can hold.

@@ -41,7 +41,10 @@ type Cell struct {
 	Sent      *int       `json:"sent" nullable:"true"`
 	Received  *int       `json:"received" nullable:"true"`
 	Late      *int       `json:"late" nullable:"true"`
-	Lost      *int       `json:"lost" nullable:"true"`
+	Lost      *int       `json:"lost" doc:"lost_forward + lost_backward + lost_unplaced" nullable:"true"`
+	Forward   *int       `json:"lost_forward" doc:"packets lost from source to target" nullable:"true"`
+	Backward  *int       `json:"lost_backward" doc:"packets lost from target to source" nullable:"true"`
+	Unplaced  *int       `json:"lost_unplaced" doc:"packets lost in a direction that the source alone could not tell: the pair's series and flows place more of them" nullable:"true"`
 	LossRatio *float64   `json:"loss_ratio" nullable:"true"`
 	RTTMinUS  *float64   `json:"rtt_min_us" nullable:"true"`
 	RTTP50US  *float64   `json:"rtt_p50_us" nullable:"true"`
@@ -57,10 +60,11 @@ func NewCell(s ippm.Series, state string) Cell {
 // WithResult is the cell with its newest result, as seen at the given moment.
 func (c Cell) WithResult(r ippm.Result, at time.Time) Cell {
 	v := &values{start: r.Start.UTC(), lengthS: r.Length.Seconds(), sent: r.Sent, received: r.Received, late: r.Late, lost: r.Lost(),
-		rttMinUS: r.RTT.Min, rttMaxUS: r.RTT.Max}
+		forward: r.Forward, backward: r.Backward, unplaced: r.Unplaced, rttMinUS: r.RTT.Min, rttMaxUS: r.RTT.Max}
 	v.ageS = max(at.Sub(r.End()).Seconds(), 0) // the interval may not be over
 	c.Start, c.LengthS, c.AgeS = &v.start, &v.lengthS, &v.ageS
 	c.Sent, c.Received, c.Late, c.Lost = &v.sent, &v.received, &v.late, &v.lost
+	c.Forward, c.Backward, c.Unplaced = &v.forward, &v.backward, &v.unplaced
 	c.LossRatio = LossRatio(r.Counts)
 	if r.RTT.N > 0 {
 		c.RTTMinUS, c.RTTMaxUS = &v.rttMinUS, &v.rttMaxUS
@@ -72,10 +76,11 @@ func (c Cell) WithResult(r ippm.Result, at time.Time) Cell {
 // values are what a cell points to, in one piece: a matrix has tens of
 // thousands of cells, and the whole results would stay with them.
 type values struct {
-	start                      time.Time
-	lengthS, ageS              float64
-	sent, received, late, lost int
-	rttMinUS, rttMaxUS         float64
+	start                       time.Time
+	lengthS, ageS               float64
+	sent, received, late, lost  int
+	forward, backward, unplaced int
+	rttMinUS, rttMaxUS          float64
 }
 
 // Series are the results of one pair over time.
@@ -84,7 +89,7 @@ type Series struct {
 	Target  string    `json:"target"`
 	From    time.Time `json:"from"`
 	Until   time.Time `json:"until"`
-	Results []Result  `json:"results" doc:"by test, family and DSCP, then by time"`
+	Results []Result  `json:"results" doc:"by test, family and DSCP, then by time; lost packets are placed by what the target's reflector heard, as long as flows are kept"`
 	// Complete is false where there were more than are given at once.
 	Complete bool `json:"complete" doc:"false where there are more results than are given at once; ask for less time"`
 }

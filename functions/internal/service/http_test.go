@@ -121,15 +121,16 @@ func (s *serving) ask(t *testing.T, method, path, key, body string) (int, http.H
 func TestOverHTTP(t *testing.T) {
 	needs.Time(t) // to build the functions
 	server := influxd.Start(t)
-	raw := server.BucketName(t, "raw")
+	raw, flows := server.BucketName(t, "raw"), server.BucketName(t, "flows")
 	made, err := influx.Init(t.Context(), server.URL, server.Org, server.Token, influx.Buckets{Raw: raw,
-		FiveMinutes: server.BucketName(t, "5m"), Hours: server.BucketName(t, "1h"), Flows: server.BucketName(t, "flows"), Rows: server.BucketName(t, "rows")},
+		FiveMinutes: server.BucketName(t, "5m"), Hours: server.BucketName(t, "1h"), Flows: flows, Rows: server.BucketName(t, "rows")},
 		influx.DefaultRetention)
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings := func(token, bucket string) []string {
-		return []string{"INFLUX_URL=" + server.URL, "INFLUX_ORG=" + server.Org, "INFLUX_TOKEN_FILE=" + tokenFile(t, token), "INFLUX_BUCKET_RAW=" + bucket}
+		return []string{"INFLUX_URL=" + server.URL, "INFLUX_ORG=" + server.Org, "INFLUX_TOKEN_FILE=" + tokenFile(t, token), "INFLUX_BUCKET_RAW=" + bucket,
+			"INFLUX_BUCKET_FLOWS=" + flows}
 	}
 	ingest, query := build(t, "ingest"), build(t, "query")
 

@@ -138,7 +138,7 @@ func (s Service) Serve(ctx context.Context, log *slog.Logger) error {
 	})
 	group.Go(func() error { config.watch(ctx, hups, metrics, log); return nil })
 	group.Go(func() error { store.sayIfNotReady(ctx, log); return nil })
-	if store.prune != nil && s.Retention > 0 {
+	if store.prune != nil {
 		group.Go(func() error { return store.pruneNowAndThen(ctx, s.Retention, log) })
 	}
 	return group.Wait()

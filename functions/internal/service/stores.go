@@ -20,6 +20,11 @@ import (
 // pruneEvery is how often what is older than the retention goes.
 const pruneEvery = time.Hour
 
+// flowRetention is how long a store that has no retention of its own keeps
+// flows, if it keeps results as long: by then somebody has looked for a bad
+// member, or nobody will.
+const flowRetention = 48 * time.Hour
+
 // The kinds of store, as --store names them.
 const (
 	kindSQLite = "sqlite:"
@@ -69,8 +74,9 @@ func (s Store) open(ctx context.Context, use influx.Use, gzip bool) (*opened, er
 type opened struct {
 	store.Writer
 	store.Reader
-	// prune removes what is older; nil where the store does that by itself.
-	prune func(ctx context.Context, before time.Time) (int64, error)
+	// prune removes what is older, and flows older than a moment of their own; nil
+	// where the store does that by itself.
+	prune func(ctx context.Context, before, flowsBefore time.Time) (int64, error)
 	close func() error
 }
 
@@ -81,13 +87,18 @@ func (o *opened) sayIfNotReady(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-// pruneNowAndThen removes what is older than the retention until the context ends.
+// pruneNowAndThen removes what is older than the retention, where it is not 0, and
+// flows older than theirs, until the context ends.
 func (o *opened) pruneNowAndThen(ctx context.Context, retention time.Duration, log *slog.Logger) error {
 	remove := func(ctx context.Context, start, _ time.Time) {
-		if gone, err := o.prune(ctx, start.Add(-retention)); err != nil {
+		var before time.Time
+		if retention > 0 {
+			before = start.Add(-retention)
+		}
+		if gone, err := o.prune(ctx, before, start.Add(-flowRetention)); err != nil {
 			log.Error("old results could not be removed", "error", err)
 		} else if gone > 0 {
-			log.Info("old results were removed", "results", gone, "retention", retention)
+			log.Info("old results were removed", "rows", gone, "retention", retention, "flow_retention", flowRetention)
 		}
 	}
 	return schedule.Run(ctx, clockwork.NewRealClock(), log,

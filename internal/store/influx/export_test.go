@@ -1,8 +1,8 @@
 package influx
 
-// Waiting is how many batches wait to go together.
+// Waiting is how many batches wait to go together to the bucket for raw results.
 func (s *Store) Waiting() int {
-	s.join.mu.Lock()
-	defer s.join.mu.Unlock()
-	return len(s.join.waiting)
+	s.raw.join.mu.Lock()
+	defer s.raw.join.mu.Unlock()
+	return len(s.raw.join.waiting)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 )
 
@@ -29,10 +30,10 @@ func bounds(from, until time.Time) (time.Time, time.Time, bool) {
 	return from.UTC(), until.UTC(), from.Before(until)
 }
 
-// from begins a query of the raw bucket. Names go into queries as literals
-// only, and only through literal.
-func (s *Store) from(from, until time.Time) string {
-	return fmt.Sprintf("from(bucket: %s) |> range(start: %s, stop: %s)", literal(s.buckets.Raw),
+// inBucket begins a query of a bucket. Names go into queries as literals only, and
+// only through literal.
+func inBucket(bucket string, from, until time.Time) string {
+	return fmt.Sprintf("from(bucket: %s) |> range(start: %s, stop: %s)", literal(bucket),
 		from.Format(time.RFC3339Nano), until.Format(time.RFC3339Nano))
 }
 
@@ -57,6 +58,11 @@ func passing(f store.Filter) (flux string) {
 		flux += is("dscp", strconv.Itoa(int(*f.DSCP)))
 	}
 	return flux
+}
+
+// inSeries keeps what is of a series.
+func inSeries(s ippm.Series) string {
+	return is("source", s.Source) + is("target", s.Target) + passing(store.Filter{Test: s.Test, Family: s.Family, DSCP: &s.DSCP})
 }
 
 // literal is a string in Flux

@@ -33,39 +33,39 @@ type told struct {
 }
 
 // writeJoined is write, with the lines of other batches where there are many.
-func (s *Store) writeJoined(ctx context.Context, l *lines) ([]refused, error) {
+func (s *Store) writeJoined(ctx context.Context, to *bucket, l *lines) ([]refused, error) {
 	w := &waiter{l, make(chan told, 1)}
-	if !s.join.begin(w) {
+	if !to.join.begin(w) {
 		select {
 		case t := <-w.told:
-			return s.goOn(ctx, w, t)
+			return s.goOn(ctx, to, w, t)
 		case <-ctx.Done():
-			if s.join.leave(w) {
+			if to.join.leave(w) {
 				return nil, ctx.Err()
 			}
-			return s.goOn(ctx, w, <-w.told)
+			return s.goOn(ctx, to, w, <-w.told)
 		}
 	}
-	defer s.join.next()
-	return s.write(ctx, l)
+	defer to.join.next()
+	return s.write(ctx, to, l)
 }
 
-func (s *Store) goOn(ctx context.Context, w *waiter, t told) ([]refused, error) {
+func (s *Store) goOn(ctx context.Context, to *bucket, w *waiter, t told) ([]refused, error) {
 	switch {
 	case t.sent:
 		return nil, t.err
 	case !t.lead:
-		return s.write(ctx, w.lines)
+		return s.write(ctx, to, w.lines)
 	}
-	defer s.join.next()
+	defer to.join.next()
 	if len(t.others) == 0 {
-		return s.write(ctx, w.lines)
+		return s.write(ctx, to, w.lines)
 	}
 	text := slices.Clone(w.lines.text)
 	for _, o := range t.others {
 		text = append(text, o.lines.text...)
 	}
-	err := s.post(ctx, text)
+	err := s.post(ctx, to, text)
 	// Where InfluxDB takes offence at a line, or who sends gives up, that is no
 	// matter of the others.
 	sent := err == nil || transient(err) != ""
@@ -75,7 +75,7 @@ func (s *Store) goOn(ctx context.Context, w *waiter, t told) ([]refused, error) 
 	if sent {
 		return nil, err
 	}
-	return s.write(ctx, w.lines)
+	return s.write(ctx, to, w.lines)
 }
 
 // begin says whether a batch may go now; else it waits.

@@ -77,7 +77,7 @@ var headColumns = keep("_time", "_value", "source", "test", "family", "dscp")
 
 // targets are the hashes of all rows that may have begun in [from, until).
 func (s *Store) targets(filter store.Filter, from, until time.Time) string {
-	return s.from(from, until.Add(maxOffset)) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
+	return inBucket(s.buckets.Raw, from, until.Add(maxOffset)) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
 }
 
 // read reads the wanted rows and unpacks them.
@@ -181,7 +181,7 @@ func (s *Store) rows(ctx context.Context, filter store.Filter, wanted map[rowKey
 	}
 	flux := ""
 	for i, t := range timesOf(wanted) {
-		flux += s.from(t.first, t.last.Add(1)) + is("_measurement", rowMeasurement) + ` |> filter(fn: (r) => r._field != "` + targetsField + `")` +
+		flux += inBucket(s.buckets.Raw, t.first, t.last.Add(1)) + is("_measurement", rowMeasurement) + ` |> filter(fn: (r) => r._field != "` + targetsField + `")` +
 			passing(filter) + keep("_time", "_field", "_value", "source", "test", "family", "dscp") + fmt.Sprintf(" |> yield(name: \"%d\")\n", i)
 	}
 	err = s.query(ctx, flux, func(r record) error {

@@ -75,6 +75,11 @@ func (l *lines) integer(key string, value int64) {
 	l.text = append(strconv.AppendInt(l.text, value, 10), 'i')
 }
 
+func (l *lines) boolean(key string, value bool) {
+	l.field(key)
+	l.text = strconv.AppendBool(l.text, value)
+}
+
 // float adds a finite number.
 func (l *lines) float(key string, value float64) {
 	l.field(key)

@@ -29,7 +29,7 @@ func (s *Store) PutPings(ctx context.Context, pings []store.Ping) (named []store
 		}
 		first.ping(p, i)
 	}
-	all, err := s.write(ctx, first)
+	all, err := s.write(ctx, s.raw, first)
 	if err != nil {
 		return nil, s.explain(tried, err)
 	}
@@ -43,7 +43,7 @@ func (s *Store) PutPings(ctx context.Context, pings []store.Ping) (named []store
 			return nil, fmt.Errorf("%s: %w", tried, err)
 		}
 	}
-	if all, err = s.write(ctx, last); err != nil {
+	if all, err = s.write(ctx, s.raw, last); err != nil {
 		return nil, s.explain(tried, err)
 	}
 	maps.Copy(why, reasons(all))
@@ -111,7 +111,7 @@ type pingRTT struct {
 
 // LastPings are the newest pings of a source, one for each target and family.
 func (s *Store) LastPings(ctx context.Context, source string) (all []store.Ping, err error) {
-	flux := s.from(earliest, farthest) + is("_measurement", lastPingMeasurement) + is("source", source) + is("_field", pingField) +
+	flux := inBucket(s.buckets.Raw, earliest, farthest) + is("_measurement", lastPingMeasurement) + is("source", source) + is("_field", pingField) +
 		" |> last()" + keep("_time", "_value", "target", "family")
 	err = s.query(ctx, flux, func(r record) error {
 		p, err := readPing(r)

@@ -13,7 +13,8 @@ import (
 
 // Put stores a batch. It rejects by name what InfluxDB refuses: results whose
 // time is before what the bucket keeps, or fields that somebody else wrote with
-// another type. First it finds out which: a row must not show what was rejected.
+// another type. First it finds out which: a row must not show what was rejected,
+// nor shall it leave flows behind.
 func (s *Store) Put(ctx context.Context, batch ippm.Batch) (named []store.Rejected, err error) {
 	tried := fmt.Sprintf("store the batch of %q", batch.Probe)
 	w := writing{batch: batch, order: inOrder(batch.Results), storedAt: s.now()}
@@ -21,19 +22,26 @@ func (s *Store) Put(ctx context.Context, batch ippm.Batch) (named []store.Reject
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tried, err)
 	}
-	all, err := s.writeJoined(ctx, results)
+	all, err := s.writeJoined(ctx, s.raw, results)
 	if err != nil {
 		return nil, s.explain(tried, err)
 	}
 	why := reasons(all)
-	others, err := w.otherLines(why)
+	kept := w.without(why)
+	others, err := w.otherLines(kept)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", tried, err)
 	}
-	if all, err = s.writeJoined(ctx, others); err != nil {
+	var unkept []refused
+	if flows := w.flowLines(kept); len(flows.all) > 0 {
+		if unkept, err = s.writeJoined(ctx, s.flows, flows); err != nil {
+			return nil, s.explain(tried, err)
+		}
+	}
+	if all, err = s.writeJoined(ctx, s.raw, others); err != nil {
 		return nil, s.explain(tried, err)
 	}
-	if err := incomplete(batch, all); err != nil {
+	if err := incomplete(batch, append(unkept, all...)); err != nil {
 		return nil, fmt.Errorf("%s: %w", tried, err)
 	}
 	for i, r := range batch.Results {
@@ -44,23 +52,38 @@ func (s *Store) Put(ctx context.Context, batch ippm.Batch) (named []store.Reject
 	return named, nil
 }
 
-// incomplete is an error where InfluxDB refuses a row or the report of a batch
-// for another reason than its age: neither is a result that could be rejected,
-// and without it the batch is not stored as a whole, so that somebody has to do
-// something. What is too old is about to go in any case.
+// incomplete is an error where InfluxDB refuses flows, a row or the report of a
+// batch for another reason than its age: none of them is a result that could be
+// rejected, and without it the batch is not stored as a whole, so that somebody
+// has to do something. What is too old is about to go in any case.
 func incomplete(batch ippm.Batch, all []refused) error {
 	for _, r := range all {
-		switch {
-		case r.outdated():
-		case r.lines[0].measurement == rowMeasurement:
-			first := batch.Results[r.lines[0].results[0]]
-			return fmt.Errorf("%w: its results are stored, but not shown without it: delete what somebody else wrote to the measurement %q",
-				r.error(fmt.Sprintf("a row of %q (test %q, IPv%d)", first.Source, first.Test, first.Family)), rowMeasurement)
-		default:
-			return r.error(fmt.Sprintf("the report of %q", batch.Probe))
+		if r.outdated() {
+			continue
 		}
+		measurement := r.lines[0].measurement
+		what, without := fmt.Sprintf("the report of %q", batch.Probe), ""
+		switch measurement {
+		case rowMeasurement:
+			what, without = "a row of "+namely(batch, r), "not shown without it"
+		case flowMeasurement:
+			what, without = "flows of "+namely(batch, r), "without their flows"
+		case heardMeasurement:
+			what, without = fmt.Sprintf("what %q heard", batch.Probe), "without what was heard"
+		}
+		if without == "" {
+			return r.error(what)
+		}
+		return fmt.Errorf("%w: its results are stored, but %s: delete what somebody else wrote to the measurement %q",
+			r.error(what), without, measurement)
 	}
 	return nil
+}
+
+// namely is the first result of which refused lines tell.
+func namely(batch ippm.Batch, r refused) string {
+	first := batch.Results[r.lines[0].results[0]]
+	return fmt.Sprintf("%q (test %q, IPv%d)", first.Source, first.Test, first.Family)
 }
 
 // writing is a batch on its way.
@@ -78,21 +101,45 @@ func (w *writing) resultLines() (*lines, error) {
 	l := &lines{text: make([]byte, 0, len(results)*600), all: make([]line, 0, len(results))}
 	for at, i := range w.order {
 		w.sketches[i] = results[i].RTT.Sketch.Encode()
-		if err := checkNames(results[i]); err != nil {
+		if err := checkNames(results[i].Series, results[i].Kind); err != nil {
 			return nil, err
 		}
 		l.result(results[i], w.sketches[i], w.storedAt, w.order[at:at+1])
 	}
+	for _, h := range w.batch.Heard { // before anything is sent
+		if err := checkNames(h.Series); err != nil {
+			return nil, err
+		}
+	}
 	return l, nil
 }
 
-// otherLines are the rows of the results that were not refused, then the report,
-// which is there only once all the others are.
-func (w *writing) otherLines(refused map[int]string) (*lines, error) {
-	results, kept := w.batch.Results, w.order
-	if len(refused) > 0 {
-		kept = slices.DeleteFunc(slices.Clone(w.order), func(i int) bool { _, is := refused[i]; return is })
+// without are the places of the results that were not refused.
+func (w *writing) without(refused map[int]string) []int {
+	if len(refused) == 0 {
+		return w.order
 	}
+	return slices.DeleteFunc(slices.Clone(w.order), func(i int) bool { _, is := refused[i]; return is })
+}
+
+// flowLines are the flows of those results, and what was heard.
+func (w *writing) flowLines(kept []int) *lines {
+	l := &lines{}
+	for at, i := range kept {
+		if len(w.batch.Results[i].Flows) > 0 {
+			l.flows(w.batch.Results[i], kept[at:at+1])
+		}
+	}
+	for _, h := range w.batch.Heard {
+		l.heard(h, w.storedAt)
+	}
+	return l
+}
+
+// otherLines are the rows of those results, then the report, which is there only
+// once all the others are.
+func (w *writing) otherLines(kept []int) (*lines, error) {
+	results := w.batch.Results
 	l := &lines{text: make([]byte, 0, 1024+len(kept)*600)}
 	for begin, end := range groups(results, kept) {
 		l.row(results, w.sketches, kept[begin:end], w.storedAt)
@@ -102,8 +149,8 @@ func (w *writing) otherLines(refused map[int]string) (*lines, error) {
 
 // checkNames keeps a name that would break a line from doing so: one bad result
 // must not corrupt others.
-func checkNames(r ippm.Result) error {
-	for _, name := range []string{r.Source, r.Target, r.Test, r.Kind} {
+func checkNames(series ippm.Series, others ...string) error {
+	for _, name := range append(others, series.Source, series.Target, series.Test) {
 		if err := ippm.CheckName(name); err != nil {
 			return fmt.Errorf("the name %q %w", name, err)
 		}

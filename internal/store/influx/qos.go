@@ -16,6 +16,8 @@ const (
 	qosMeasurement      = "qos"
 	rowMeasurement      = "row"
 	probeMeasurement    = "probe"
+	flowMeasurement     = "flow"
+	heardMeasurement    = "heard"
 	pingMeasurement     = "Ping"
 	lastPingMeasurement = "ping_family"
 )
@@ -23,12 +25,7 @@ const (
 // result adds the point of one result. What was not measured is no field.
 func (l *lines) result(r ippm.Result, sketch []byte, storedAt time.Time, results []int) {
 	l.begin(qosMeasurement)
-	l.number("dscp", r.DSCP)
-	l.number("family", r.Family)
-	l.tag("kind", r.Kind)
-	l.tag("source", r.Source)
-	l.tag("target", r.Target)
-	l.tag("test", r.Test)
+	l.series(r.Series, r.Kind)
 	l.integer("sent", int64(r.Sent))
 	l.integer("received", int64(r.Received))
 	l.integer("late", int64(r.Late))
@@ -38,6 +35,14 @@ func (l *lines) result(r ippm.Result, sketch []byte, storedAt time.Time, results
 	l.integer("duplicates", int64(r.Duplicates))
 	l.integer("reordered", int64(r.Reordered))
 	l.integer("refused", int64(r.Refused))
+	l.integer("unserved", int64(r.Unserved))
+	// This, and whether there is a detail, tells a reader that what else stands
+	// there is of an older writing.
+	l.integer("flows", int64(len(r.Flows)))
+	l.boolean("detailed", r.Detail != nil)
+	if r.Detail != nil {
+		l.detail(r.Detail)
+	}
 	l.integer("length_ns", int64(r.Length))
 	l.integer("stored_at", storedAt.UnixNano())
 	if r.First != nil {
@@ -49,6 +54,18 @@ func (l *lines) result(r ippm.Result, sketch []byte, storedAt time.Time, results
 		l.delay(r.RTT, sketch)
 	}
 	l.finish(qosMeasurement, r.Start, results)
+}
+
+// series adds the tags of a series, and the kind where there is one.
+func (l *lines) series(s ippm.Series, kind string) {
+	l.number("dscp", s.DSCP)
+	l.number("family", s.Family)
+	if kind != "" {
+		l.tag("kind", kind)
+	}
+	l.tag("source", s.Source)
+	l.tag("target", s.Target)
+	l.tag("test", s.Test)
 }
 
 func (l *lines) delay(d ippm.Delay, sketch []byte) {
@@ -70,10 +87,13 @@ func (l *lines) delay(d ippm.Delay, sketch []byte) {
 // point is a result while its fields come in, one after the other.
 type point struct {
 	store.Stored
-	lost   int
-	first  int64 // of First nanoseconds, or less than none
-	stddev float64
-	sketch ippm.Sketch
+	lost     int
+	first    int64 // of First nanoseconds, or less than none
+	stddev   float64
+	sketch   ippm.Sketch
+	flows    int // how many it has
+	detailed bool
+	detail   ippm.Detail // with deviations in place of each M2
 }
 
 func newPoint(series ippm.Series, kind string, at time.Time) *point {
@@ -104,6 +124,8 @@ func (p *point) set(field, value string) (err error) {
 		var us float64
 		us, err = strconv.ParseFloat(value, 64)
 		p.first = int64(math.Round(us * 1e3))
+	case "detailed":
+		p.detailed, err = strconv.ParseBool(value)
 	case "sketch":
 		err = p.setSketch(value)
 	}
@@ -131,8 +153,15 @@ func (p *point) count(field string) *int {
 		return &p.Reordered
 	case "refused":
 		return &p.Refused
+	case "unserved":
+		return &p.Unserved
+	case "flows":
+		return &p.flows
 	case "rtt_n":
 		return &p.RTT.N
+	}
+	if of, ok := detailCounts[field]; ok {
+		return of(&p.detail)
 	}
 	return nil
 }
@@ -149,6 +178,9 @@ func (p *point) figure(field string) *float64 {
 	case "rtt_stddev_us":
 		return &p.stddev
 	}
+	if of, ok := detailFigures[field]; ok {
+		return of(&p.detail)
+	}
 	return nil
 }
 
@@ -161,22 +193,24 @@ func (p *point) setSketch(value string) error {
 	return err
 }
 
-// stored is the result once all fields are in.
-func (p *point) stored() (store.Stored, error) {
-	s := p.Stored
-	s.Unplaced = p.lost - s.Forward - s.Backward
+// finish makes it the result once all fields are in.
+func (p *point) finish() error {
+	p.Unplaced = p.lost - p.Forward - p.Backward
 	if p.first >= 0 {
 		first := time.Duration(p.first)
-		s.First = &first
+		p.First = &first
 	}
-	if s.RTT.N == 0 {
-		s.RTT = ippm.Delay{}
-		return s, nil
+	if p.detailed {
+		p.Detail = finished(p.detail)
 	}
-	s.RTT.M2, s.RTT.Sketch = ippm.M2FromStdDev(p.stddev, s.RTT.N), p.sketch
-	if p.sketch.Count() != s.RTT.N {
-		return s, fmt.Errorf("the result of %+v at %s: %d round-trip times but a sketch of %d",
-			s.Series, s.Start.Format(time.RFC3339Nano), s.RTT.N, p.sketch.Count())
+	if p.RTT.N == 0 {
+		p.RTT = ippm.Delay{}
+		return nil
 	}
-	return s, nil
+	p.RTT.M2, p.RTT.Sketch = ippm.M2FromStdDev(p.stddev, p.RTT.N), p.sketch
+	if p.sketch.Count() != p.RTT.N {
+		return fmt.Errorf("the result of %+v at %s: %d round-trip times but a sketch of %d",
+			p.Series, p.Start.Format(time.RFC3339Nano), p.RTT.N, p.sketch.Count())
+	}
+	return nil
 }

@@ -21,21 +21,41 @@ const (
 	maxPages = 1000
 )
 
+// walk is how results are read: by the points of a measurement, which tell when
+// there are some, page by page, each about so many results long.
+type walk struct {
+	bucket, measurement string
+	pageLength          int
+	page                func(ctx context.Context, series ippm.Series, from, until time.Time) ([]seen, error)
+}
+
+// seen is a result, and what was heard of it.
+type seen struct {
+	store.Stored
+	heard *ippm.Heard
+}
+
 // Range yields the results of one pair that began in [from, until). It reads
 // them page by page and holds no connection while yield works.
 func (s *Store) Range(ctx context.Context, source, target string, filter store.Filter, from, until time.Time, yield func(store.Stored) error) error {
+	return s.walk(ctx, walk{s.buckets.Raw, qosMeasurement, pageLength, s.page}, source, target, filter, from, until,
+		func(r store.Stored, _ *ippm.Heard) error { return yield(r) })
+}
+
+func (s *Store) walk(ctx context.Context, w walk, source, target string, filter store.Filter, from, until time.Time, yield func(store.Stored, *ippm.Heard) error) error {
 	tried := fmt.Sprintf("read the results from %q to %q", source, target)
 	from, until, ok := bounds(from, until)
 	if !ok {
 		return ctx.Err()
 	}
-	all, err := s.extents(ctx, is("source", source)+is("target", target)+passing(filter), from, until)
+	all, err := s.extents(ctx, w, is("source", source)+is("target", target)+passing(filter), from, until)
 	if err != nil {
 		return s.explain(tried, err)
 	}
 	for _, e := range all {
-		for begin := e.first; !begin.After(e.last); begin = begin.Add(e.page()) {
-			results, err := s.page(ctx, e.Series, begin, minTime(begin.Add(e.page()), e.last.Add(1)))
+		length := e.page(w.pageLength)
+		for begin := e.first; !begin.After(e.last); begin = begin.Add(length) {
+			results, err := w.page(ctx, e.Series, begin, minTime(begin.Add(length), e.last.Add(1)))
 			if err != nil {
 				return s.explain(tried, err)
 			}
@@ -47,9 +67,9 @@ func (s *Store) Range(ctx context.Context, source, target string, filter store.F
 	return nil
 }
 
-func yieldAll(results []store.Stored, yield func(store.Stored) error) error {
+func yieldAll(results []seen, yield func(store.Stored, *ippm.Heard) error) error {
 	for _, r := range results {
-		if err := yield(r); err != nil {
+		if err := yield(r.Stored, r.heard); err != nil {
 			return err
 		}
 	}
@@ -63,9 +83,9 @@ type extent struct {
 	length      time.Duration // of the first
 }
 
-// page is how much time about pageLength results take.
-func (e extent) page() time.Duration {
-	return max(e.length*pageLength, e.last.Sub(e.first)/maxPages+1)
+// page is how much time about so many results take.
+func (e extent) page(results int) time.Duration {
+	return max(e.length*time.Duration(results), e.last.Sub(e.first)/maxPages+1)
 }
 
 func (e extent) with(o extent) extent {
@@ -78,10 +98,10 @@ func (e extent) with(o extent) extent {
 	return e
 }
 
-// extents finds the series that pass, in order. Every result has a length.
-func (s *Store) extents(ctx context.Context, filter string, from, until time.Time) ([]extent, error) {
+// extents finds the series that pass, in order. Every point has a length.
+func (s *Store) extents(ctx context.Context, w walk, filter string, from, until time.Time) ([]extent, error) {
 	found := map[ippm.Series]extent{}
-	flux := "all = " + s.from(from, until) + is("_measurement", qosMeasurement) + is("_field", "length_ns") + filter + "\n"
+	flux := "all = " + inBucket(w.bucket, from, until) + is("_measurement", w.measurement) + is("_field", "length_ns") + filter + "\n"
 	for _, end := range []string{"first", "last"} {
 		flux += "all |> " + end + "()" + keep("_time", "_value", "source", "target", "test", "family", "dscp") +
 			" |> yield(name: \"" + end + "\")\n"
@@ -126,11 +146,19 @@ type pointKey struct {
 }
 
 // page reads the results of one series that began in [from, until), in order.
-// Flux could join their fields itself, by pivot, but takes many times as long.
-func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.Time) ([]store.Stored, error) {
+func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.Time) (results []seen, err error) {
+	points, err := s.points(ctx, series, from, until)
+	for _, p := range points {
+		results = append(results, seen{p.Stored, nil})
+	}
+	return results, err
+}
+
+// points reads them. Flux could join their fields itself, by pivot, but takes
+// many times as long.
+func (s *Store) points(ctx context.Context, series ippm.Series, from, until time.Time) ([]*point, error) {
 	points := map[pointKey]*point{}
-	flux := s.from(from, until) + is("_measurement", qosMeasurement) + is("source", series.Source) + is("target", series.Target) +
-		passing(store.Filter{Test: series.Test, Family: series.Family, DSCP: &series.DSCP}) + keep("_time", "_field", "_value", "kind")
+	flux := inBucket(s.buckets.Raw, from, until) + is("_measurement", qosMeasurement) + inSeries(series) + keep("_time", "_field", "_value", "kind")
 	err := s.query(ctx, flux, func(r record) error {
 		key := pointKey{r.get("_time"), r.get("kind")}
 		p, ok := points[key]
@@ -139,8 +167,9 @@ func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.T
 			if err != nil {
 				return err
 			}
-			p = newPoint(series, strings.Clone(key.kind), at)
-			points[pointKey{strings.Clone(key.at), p.Kind}] = p
+			key = pointKey{strings.Clone(key.at), strings.Clone(key.kind)}
+			p = newPoint(series, key.kind, at)
+			points[key] = p
 		}
 		return p.set(r.get("_field"), r.get("_value"))
 	})
@@ -151,19 +180,17 @@ func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.T
 }
 
 // inTime orders results, and leaves one of each moment.
-func inTime(points map[pointKey]*point) ([]store.Stored, error) {
-	var all []store.Stored
+func inTime(points map[pointKey]*point) (all []*point, err error) {
 	for _, p := range points {
-		s, err := p.stored()
-		if err != nil {
+		if err := p.finish(); err != nil {
 			return nil, err
 		}
-		all = append(all, s)
+		all = append(all, p)
 	}
-	slices.SortFunc(all, func(a, b store.Stored) int {
+	slices.SortFunc(all, func(a, b *point) int {
 		return cmp.Or(a.Start.Compare(b.Start), b.StoredAt.Compare(a.StoredAt), cmp.Compare(a.Kind, b.Kind))
 	})
-	return slices.CompactFunc(all, func(a, b store.Stored) bool { return a.Start.Equal(b.Start) }), nil
+	return slices.CompactFunc(all, func(a, b *point) bool { return a.Start.Equal(b.Start) }), nil
 }
 
 func minTime(a, b time.Time) time.Time {

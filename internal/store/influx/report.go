@@ -63,7 +63,7 @@ func (s *Store) Reports(ctx context.Context, at time.Time) (all []store.Report, 
 	if !ok {
 		return nil, ctx.Err()
 	}
-	flux := s.from(from, until) + is("_measurement", probeMeasurement) + is("_field", reportField) +
+	flux := inBucket(s.buckets.Raw, from, until) + is("_measurement", probeMeasurement) + is("_field", reportField) +
 		" |> last()" + keep("_time", "_value", "probe")
 	err = s.query(ctx, flux, func(r record) error {
 		report, err := readReport(r)

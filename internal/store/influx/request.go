@@ -85,16 +85,16 @@ var (
 	zippedText = http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Content-Encoding": {"gzip"}}
 )
 
-// post writes lines to the bucket for raw results.
-func (s *Store) post(ctx context.Context, lines []byte) error {
+// post writes lines to a bucket.
+func (s *Store) post(ctx context.Context, to *bucket, lines []byte) error {
 	if !s.gzip || len(lines) == 0 {
-		return s.do(ctx, s.writeURL, lines, plainText, written, unread)
+		return s.do(ctx, to.writeURL, lines, plainText, written, unread)
 	}
 	zipped, err := zip(lines)
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, s.writeURL, zipped, zippedText, written, unread)
+	return s.do(ctx, to.writeURL, zipped, zippedText, written, unread)
 }
 
 var zippers = sync.Pool{New: func() any {

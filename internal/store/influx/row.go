@@ -27,8 +27,9 @@ import (
 // the same targets, so that from its last row all is known; whether that is so
 // in a time shows by the hash alone (Latest).
 const (
-	rowPart    = 256
-	rowVersion = 1
+	rowPart = 256
+	// rowVersion 1 had no unserved packets.
+	rowVersion = 2
 
 	cellsField   = "cells"
 	targetsField = "targets"
@@ -94,7 +95,8 @@ func withoutDouble(results []ippm.Result, places []int) (kept []int) {
 }
 
 // appendCells packs results: a version, the start and the time of storing, then
-// each with its target and what stands in no tag of the row.
+// each with its target and what stands in no tag of the row, but for its detail
+// and flows.
 func appendCells(b []byte, results []ippm.Result, sketches [][]byte, places []int, storedAt time.Time) []byte {
 	b = binary.AppendVarint(append(b, rowVersion), results[places[0]].Start.UnixNano())
 	b = binary.AppendVarint(b, storedAt.UnixNano())
@@ -108,7 +110,7 @@ func appendCell(b []byte, r *ippm.Result, sketch []byte) []byte {
 	b = appendCounted(b, r.Target)
 	b = appendCounted(b, r.Kind)
 	b = binary.AppendUvarint(b, uint64(r.Length))
-	for _, n := range []int{r.Sent, r.Received, r.Late, r.Forward, r.Backward, r.Unplaced, r.Duplicates, r.Reordered, r.Refused} {
+	for _, n := range []int{r.Sent, r.Received, r.Late, r.Forward, r.Backward, r.Unplaced, r.Duplicates, r.Reordered, r.Refused, r.Unserved} {
 		b = binary.AppendUvarint(b, uint64(n))
 	}
 	first := uint64(0) // none; else one more than it is
@@ -139,8 +141,10 @@ func readCells(series ippm.Series, value string, yield func(store.Stored)) error
 	}
 	id := ippm.ID{Series: series}
 	c := cells{rest: packed}
-	if version := c.take(1); c.err == nil && version[0] != rowVersion {
-		return fmt.Errorf("a row has version %d, but this program knows only %d: run the newer program that wrote it", version[0], rowVersion)
+	if version := c.take(1); c.err == nil {
+		if c.version = version[0]; c.version < 1 || c.version > rowVersion {
+			return fmt.Errorf("a row has version %d, but this program knows only up to %d: run the newer program that wrote it", c.version, rowVersion)
+		}
 	}
 	id.Start = time.Unix(0, c.signed()).UTC()
 	storedAt := time.Unix(0, c.signed()).UTC()
@@ -156,8 +160,9 @@ func readCells(series ippm.Series, value string, yield func(store.Stored)) error
 // cells reads packed values in order. After the first that is not there err is
 // set and all others are zero.
 type cells struct {
-	rest []byte
-	err  error
+	version byte
+	rest    []byte
+	err     error
 }
 
 // result reads one. (Go calls functions in the order in which they are written.)
@@ -168,6 +173,9 @@ func (c *cells) result(id ippm.ID) ippm.Result {
 	next := func() int { return int(c.number()) }
 	r.Counts = ippm.Counts{Sent: next(), Received: next(), Late: next(), Forward: next(), Backward: next(), Unplaced: next(),
 		Duplicates: next(), Reordered: next(), Refused: next()}
+	if c.version >= 2 {
+		r.Unserved = next()
+	}
 	if first := c.number(); first > 0 {
 		rtt := time.Duration(first - 1)
 		r.First = &rtt
@@ -179,7 +187,7 @@ func (c *cells) result(id ippm.ID) ippm.Result {
 }
 
 func (c *cells) delay(n int) ippm.Delay {
-	d := ippm.Delay{N: n, Min: c.real(), Max: c.real(), Mean: c.real(), M2: c.real()}
+	d := ippm.Delay{Moments: ippm.Moments{N: n, Min: c.real(), Max: c.real(), Mean: c.real(), M2: c.real()}}
 	encoded := c.counted()
 	if c.err != nil {
 		return d

@@ -2,6 +2,7 @@ package influx
 
 import (
 	"encoding/base64"
+	"reflect"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 func packedRowOf(t testing.TB) []byte {
 	first := time.Millisecond
-	r := ippm.Result{Kind: "stamp", Length: 10 * time.Second, First: &first, Counts: ippm.Counts{Sent: 3, Received: 2, Forward: 1}}
+	r := ippm.Result{Kind: "stamp", Length: 10 * time.Second, First: &first, Counts: ippm.Counts{Sent: 3, Received: 2, Forward: 1, Unserved: 7}}
 	r.Source, r.Target, r.Start = "p1", "p2", time.Unix(1_800_000_000, 1).UTC()
 	for _, us := range []float64{100, 250} {
 		if err := r.RTT.Add(us); err != nil {
@@ -37,6 +38,24 @@ func TestCutRow(t *testing.T) {
 	later := append([]byte{rowVersion + 1}, whole[1:]...)
 	if err := readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(later), func(store.Stored) {}); err == nil {
 		t.Error("a row of a later version was read")
+	}
+}
+
+// TestFirstRowVersion: rows of the first release are read.
+func TestFirstRowVersion(t *testing.T) {
+	const first = "AYKAoLvSnfH6MYC41bWknvH6MQJwMgVzdGFtcIDIr6AlAwIAAQAAAAAAwYQ9AgAAAAAAAFlAAAAAAABAb0AAAAAAAOBlQAAAAAAA+cVABwUCzAMCXAIC" +
+		"cDMFc3RhbXCAyK+gJQEAAAAAAQAAAAAA"
+	var read, want []store.Stored
+	for value, into := range map[string]*[]store.Stored{first: &read, base64.StdEncoding.EncodeToString(packedRowOf(t)): &want} {
+		if err := readCells(ippm.Series{Source: "p1"}, value, func(s store.Stored) { *into = append(*into, s) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range want {
+		want[i].Unserved = 0
+	}
+	if len(read) != 2 || !reflect.DeepEqual(read, want) {
+		t.Errorf("read %+v, not %+v", read, want)
 	}
 }
 

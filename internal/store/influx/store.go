@@ -8,7 +8,7 @@
 // stored once. One request has at most 5,000 lines and some megabytes; batches
 // that come at once go together in it.
 //
-// What is where, all of it in the bucket for raw results:
+// What is where, in the bucket for raw results:
 //
 //   - qos (tags source, target, test, kind, family, dscp; at the start of the
 //     interval): a result, each figure a field, for dashboards and for Range.
@@ -25,9 +25,15 @@
 //     for LastPings. To find the newest of each family among the points of Ping
 //     InfluxDB would read all of them: 10 s for 30 targets and 14 days.
 //
-// The measurements flow and heard, for which Init makes a bucket already, come
-// with the first test that has flows. Field types are fixed: InfluxDB refuses
-// a point whose field changes its type.
+// And in the bucket for flows, which keeps them for less time:
+//
+//   - flow (tags and time of the result's qos): the flows of a result, packed in
+//     one field. How many there are stands in qos too, so that flows of an older
+//     writing are nobody's.
+//   - heard (tags source, target, test, family, dscp; at the start of the
+//     interval): what the target's reflector heard, packed in one field.
+//
+// Field types are fixed: InfluxDB refuses a point whose field changes its type.
 package influx
 
 import (
@@ -90,9 +96,15 @@ type Store struct {
 	client   influxdb2.Client
 	own      *http.Client // nil where the client was given
 	service  api.Service
-	writeURL string // to the bucket for raw results
 	queryURL string
-	join     *joiner
+	// raw and flows are the buckets that are written to.
+	raw, flows *bucket
+}
+
+// bucket is one that is written to; batches go together in its requests.
+type bucket struct {
+	writeURL string
+	join     joiner
 }
 
 // Open makes a Store. It asks InfluxDB nothing: one that is away now may be
@@ -108,7 +120,6 @@ func Open(_ context.Context, opts Options) (*Store, error) {
 		gzip:    opts.Gzip,
 		timeout: cmp.Or(opts.Timeout, 10*time.Second),
 		now:     opts.Now,
-		join:    &joiner{},
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -120,9 +131,13 @@ func Open(_ context.Context, opts Options) (*Store, error) {
 	}
 	s.client = newClient(opts.URL, opts.Token, client)
 	s.service = s.client.HTTPService()
-	s.writeURL = s.service.ServerAPIURL() + "write?" + url.Values{"org": {opts.Org}, "bucket": {s.buckets.Raw}, "precision": {"ns"}}.Encode()
+	s.raw, s.flows = s.bucket(opts.Org, s.buckets.Raw), s.bucket(opts.Org, s.buckets.Flows)
 	s.queryURL = s.service.ServerAPIURL() + "query?" + url.Values{"org": {opts.Org}}.Encode()
 	return s, nil
+}
+
+func (s *Store) bucket(org, name string) *bucket {
+	return &bucket{writeURL: s.service.ServerAPIURL() + "write?" + url.Values{"org": {org}, "bucket": {name}, "precision": {"ns"}}.Encode()}
 }
 
 func (o Options) check() error {
@@ -174,8 +189,12 @@ func (s *Store) Close() error {
 }
 
 // readyQuery asks for nothing that costs anything.
-func (s *Store) readyQuery() string {
-	return "from(bucket: " + literal(s.buckets.Raw) + ") |> range(start: -1s)" + is("_measurement", probeMeasurement) + " |> limit(n: 1)"
+func (s *Store) readyQuery() (flux string) {
+	for _, name := range []string{s.buckets.Raw, s.buckets.Flows} {
+		flux += "from(bucket: " + literal(name) + ") |> range(start: -1s)" + is("_measurement", probeMeasurement) +
+			" |> limit(n: 1) |> yield(name: " + literal(name) + ")\n"
+	}
+	return flux
 }
 
 // readyTimeout bounds each request of Ready: who asks has seconds for all checks,
@@ -197,8 +216,10 @@ func (s *Store) ready(ctx context.Context) error {
 	}
 	if s.use != Reading {
 		// No lines at all: InfluxDB checks the token and the bucket first.
-		if err := s.post(ctx, nil); err != nil {
-			return s.explain("write", err)
+		for _, b := range []*bucket{s.raw, s.flows} {
+			if err := s.post(ctx, b, nil); err != nil {
+				return s.explain("write", err)
+			}
 		}
 	}
 	return nil

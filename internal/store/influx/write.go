@@ -56,15 +56,15 @@ type refused struct {
 	reason string
 }
 
-// write sends all lines and says which InfluxDB refused; all others are stored.
-func (s *Store) write(ctx context.Context, l *lines) (all []refused, err error) {
+// write sends all lines to a bucket and says which InfluxDB refused; all others are stored.
+func (s *Store) write(ctx context.Context, to *bucket, l *lines) (all []refused, err error) {
 	for rest := l.whole(); len(rest.all) > 0; {
 		n := rest.fitting()
 		part, after := rest, span{}
 		if n < len(rest.all) {
 			part, after = rest.cut(n)
 		}
-		some, err := s.writePart(ctx, part)
+		some, err := s.writePart(ctx, to, part)
 		if err != nil {
 			return nil, err
 		}
@@ -75,8 +75,8 @@ func (s *Store) write(ctx context.Context, l *lines) (all []refused, err error) 
 
 // writePart sends one request, and where some of its lines are refused smaller
 // ones, until it is clear which. Writing a line again changes nothing.
-func (s *Store) writePart(ctx context.Context, part span) ([]refused, error) {
-	err := s.post(ctx, part.bytes())
+func (s *Store) writePart(ctx context.Context, to *bucket, part span) ([]refused, error) {
+	err := s.post(ctx, to, part.bytes())
 	code, message := status(err)
 	switch {
 	case err == nil || !refusal(err):
@@ -85,11 +85,11 @@ func (s *Store) writePart(ctx context.Context, part span) ([]refused, error) {
 		return []refused{{part.all, message}}, nil
 	}
 	first, second := part.cut(part.half())
-	all, err := s.writePart(ctx, first)
+	all, err := s.writePart(ctx, to, first)
 	if err != nil {
 		return nil, err
 	}
-	more, err := s.writePart(ctx, second)
+	more, err := s.writePart(ctx, to, second)
 	return append(all, more...), err
 }
 

@@ -58,6 +58,38 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+// BenchmarkFlows stores and reads an hour of a pair as a test with 16 flows
+// measures it, and what its target heard.
+func BenchmarkFlows(b *testing.B) {
+	const intervals = 360
+	r := storetest.WithFlows(fromOne("p1", []string{"p2"}, 0).Results[0], 16)
+	r.Detail = storetest.NewDetail(1, 2)
+	batch := storetest.NewBatch("p1", 0)
+	for n := range intervals {
+		r.Start = storetest.At(n)
+		batch.Results, batch.Heard = append(batch.Results, r), append(batch.Heard, storetest.HeardOf(r))
+	}
+	s := openBenchmark(b)
+	b.Run("put", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			put(b, s, batch)
+		}
+		b.ReportMetric(float64(intervals*b.N)/b.Elapsed().Seconds(), "results/s")
+	})
+	b.Run("read", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			n := 0
+			err := s.Flows(b.Context(), "p1", "p2", store.Filter{}, storetest.At(0), storetest.At(intervals),
+				func(store.Stored, *ippm.Heard) error { n++; return nil })
+			if err != nil || n != intervals {
+				b.Fatal(n, err)
+			}
+		}
+	})
+}
+
 // BenchmarkLatest100x100 reads a matrix of 100 probes while they report: other
 // pages lie in the cache than those that are read.
 func BenchmarkLatest100x100(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ixpqos/infra/needs"
+	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 	"ixpqos/internal/store/sqlite"
 	"ixpqos/internal/store/storetest"
@@ -45,7 +46,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			execute(t, path, "PRAGMA user_version = 99")
-		}, []string{"version 99", "knows only up to 2", "run the newer program"}},
+		}, []string{"version 99", "knows only up to 3", "run the newer program"}},
 		{"another program's database", "store.db", func(t *testing.T, path string) {
 			execute(t, path, "CREATE TABLE cookies (id INTEGER)")
 		}, []string{"belongs to another program", "choose another file"}},
@@ -146,12 +147,15 @@ func TestWaitHeedsContext(t *testing.T) {
 }
 
 func TestDamagedResult(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	s := open(t, path, sqlite.Options{})
-	put(t, s, storetest.NewBatch("p1", 0, storetest.NewResult(storetest.Pair("p1", "p2"), 0, 0, 200)))
-	execute(t, path, "UPDATE results SET rtt_sketch = x'ff'")
-	_, err := s.Latest(t.Context(), store.Filter{}, storetest.At(0), storetest.At(0))
-	if err == nil || !strings.Contains(err.Error(), "p2") || !strings.Contains(err.Error(), path) || errors.Is(err, store.ErrUnavailable) {
-		t.Errorf("Latest gave %v", err)
+	for _, damage := range []string{"results SET rtt_sketch = x'ff'", "results SET detail = x'ff'", "flows SET flows = x'ff'", "heard SET flows = x'ff'"} {
+		path := filepath.Join(t.TempDir(), "store.db")
+		s := open(t, path, sqlite.Options{})
+		r := storetest.WithFlows(storetest.NewResult(storetest.Pair("p1", "p2"), 0, 0, 200), 2)
+		put(t, s, storetest.NewBatch("p1", 0, r), storetest.NewHeardBatch("p2", 0, storetest.HeardOf(r)))
+		execute(t, path, "UPDATE "+damage)
+		err := s.Flows(t.Context(), "p1", "p2", store.Filter{}, r.Start, r.End(), func(store.Stored, *ippm.Heard) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "p2") || !strings.Contains(err.Error(), path) || errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: Flows gave %v", damage, err)
+		}
 	}
 }

@@ -96,6 +96,14 @@ func (p *packed) text() string { return string(p.counted(textCell)) }
 // blob is only valid as long as what was packed.
 func (p *packed) blob() []byte { return p.counted(blobCell) }
 
+// blobOrNull is nothing for null.
+func (p *packed) blobOrNull() []byte {
+	if p.null() {
+		return nil
+	}
+	return p.blob()
+}
+
 func (p *packed) counted(kind byte) []byte {
 	if !p.kind(kind) {
 		return nil

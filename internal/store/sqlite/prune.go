@@ -12,20 +12,21 @@ const pruneStep = 1000
 
 // Prune deletes pings that are older than the given moment, and results and
 // reports whose intervals began before it, but keeps the newest report of every
-// probe, and says how many it deleted. Others can write in between. The file does not shrink: what becomes
-// free is used again.
-func (s *Store) Prune(ctx context.Context, before time.Time) (int64, error) {
+// probe. Flows and what was heard go where they are older than that or than a
+// moment of their own. It says how many of all these it deleted. Others can write
+// in between. The file does not shrink: what becomes free is used again.
+func (s *Store) Prune(ctx context.Context, before, flowsBefore time.Time) (int64, error) {
 	if err := s.checkFile(); err != nil {
 		return 0, err
 	}
-	deleted, err := s.prune(ctx, nanoseconds(before))
+	deleted, err := s.prune(ctx, nanoseconds(before), max(nanoseconds(before), nanoseconds(flowsBefore)))
 	if err != nil {
 		return deleted, explain("delete what is too old", s.path, err)
 	}
 	return deleted, nil
 }
 
-func (s *Store) prune(ctx context.Context, before int64) (int64, error) {
+func (s *Store) prune(ctx context.Context, before, flowsBefore int64) (deleted int64, err error) {
 	series, err := s.everySeries(ctx)
 	if err != nil {
 		return 0, err
@@ -38,16 +39,24 @@ func (s *Store) prune(ctx context.Context, before int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	results, err := s.pruneAll(ctx, s.statements.pruneResults, series, before)
-	if err != nil {
-		return results, err
+	for _, old := range []struct {
+		statement *sql.Stmt
+		keys      [][]any
+		before    int64
+	}{
+		{s.statements.pruneFlows, series, flowsBefore},
+		{s.statements.pruneHeard, series, flowsBefore},
+		{s.statements.pruneResults, series, before},
+		{s.statements.pruneReports, probes, before},
+		{s.statements.prunePings, pinged, before},
+	} {
+		n, err := s.pruneAll(ctx, old.statement, old.keys, old.before)
+		deleted += n
+		if err != nil {
+			return deleted, err
+		}
 	}
-	reports, err := s.pruneAll(ctx, s.statements.pruneReports, probes, before)
-	if err != nil {
-		return results + reports, err
-	}
-	pings, err := s.pruneAll(ctx, s.statements.prunePings, pinged, before)
-	return results + reports + pings, err
+	return deleted, nil
 }
 
 func (s *Store) everySeries(ctx context.Context) (ids [][]any, err error) {

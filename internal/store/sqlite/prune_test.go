@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
@@ -13,7 +14,7 @@ import (
 
 func prune(t *testing.T, s *sqlite.Store, before int, want int64) {
 	t.Helper()
-	if got, err := s.Prune(t.Context(), storetest.At(before)); err != nil || got != want {
+	if got, err := s.Prune(t.Context(), storetest.At(before), time.Time{}); err != nil || got != want {
 		t.Errorf("%d were deleted, not %d: %v", got, want, err)
 	}
 }
@@ -57,6 +58,44 @@ func TestPrune(t *testing.T) {
 	put(t, s, again)
 	if got := count(t, s, "p2", "p1"); got != 1 {
 		t.Errorf("%d results after a new one", got)
+	}
+}
+
+// TestPruneFlows: flows and what was heard go before their results, and never
+// stay longer.
+func TestPruneFlows(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), sqlite.Options{})
+	for n := range 5 {
+		r := storetest.WithFlows(storetest.NewResult(storetest.Pair("p1", "p2"), n, 0, 200), 2)
+		b := storetest.NewBatch("p1", n, r)
+		b.Heard = []ippm.Heard{storetest.HeardOf(r)}
+		put(t, s, b)
+	}
+	for _, step := range []struct {
+		before, flowsBefore int
+		deleted             int64
+		results, flows      int
+	}{
+		{0, 0, 0, 5, 5},
+		{0, 2, 2 + 2, 5, 3},
+		{0, 1, 0, 5, 3},
+		{3, 0, 3 + 1 + 1 + 3, 2, 2}, // results, flows, heard, reports
+	} {
+		got, err := s.Prune(t.Context(), storetest.At(step.before), storetest.At(step.flowsBefore))
+		if err != nil || got != step.deleted {
+			t.Errorf("%+v: %d were deleted, %v", step, got, err)
+		}
+		flows, unheard := 0, 0
+		err = s.Flows(t.Context(), "p1", "p2", store.Filter{}, storetest.At(0), storetest.At(9), func(_ store.Stored, heard *ippm.Heard) error {
+			flows++
+			if heard == nil {
+				unheard++
+			}
+			return nil
+		})
+		if results := count(t, s, "p1", "p2"); err != nil || results != step.results || flows != step.flows || unheard > 0 {
+			t.Errorf("%+v: then %d results, %d flows, %d unheard, %v", step, results, flows, unheard, err)
+		}
 	}
 }
 

@@ -54,6 +54,7 @@ type putting struct {
 	fresh                                       map[ippm.Series]int64 // true once committed
 	storedAt                                    time.Time
 	findSeries, addSeries, putResult, putReport *sql.Stmt
+	putFlows, dropFlows, putHeard               *sql.Stmt
 }
 
 func (s *Store) newPutting(ctx context.Context, tx *sql.Tx) *putting {
@@ -65,6 +66,9 @@ func (s *Store) newPutting(ctx context.Context, tx *sql.Tx) *putting {
 		addSeries:  tx.StmtContext(ctx, s.statements.addSeries),
 		putResult:  tx.StmtContext(ctx, s.statements.putResult),
 		putReport:  tx.StmtContext(ctx, s.statements.putReport),
+		putFlows:   tx.StmtContext(ctx, s.statements.putFlows),
+		dropFlows:  tx.StmtContext(ctx, s.statements.dropFlows),
+		putHeard:   tx.StmtContext(ctx, s.statements.putHeard),
 	}
 }
 
@@ -80,6 +84,14 @@ func (p *putting) all(ctx context.Context, batch ippm.Batch) error {
 			return err
 		}
 	}
+	for _, h := range batch.Heard {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := p.heard(quick, h); err != nil {
+			return err
+		}
+	}
 	return p.report(quick, batch)
 }
 
@@ -88,7 +100,23 @@ func (p *putting) result(ctx context.Context, r ippm.Result) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.putResult.ExecContext(ctx, resultArguments(id, r, p.storedAt)...)
+	if _, err := p.putResult.ExecContext(ctx, resultArguments(id, r, p.storedAt)...); err != nil {
+		return err
+	}
+	if len(r.Flows) == 0 { // those of an older writing go
+		_, err = p.dropFlows.ExecContext(ctx, id, nanoseconds(r.Start))
+		return err
+	}
+	_, err = p.putFlows.ExecContext(ctx, id, nanoseconds(r.Start), ippm.EncodeFlows(r.Flows))
+	return err
+}
+
+func (p *putting) heard(ctx context.Context, h ippm.Heard) error {
+	id, err := p.seriesID(ctx, h.Series)
+	if err != nil {
+		return err
+	}
+	_, err = p.putHeard.ExecContext(ctx, id, nanoseconds(h.Start), nanoseconds(p.storedAt), int64(h.Length), ippm.EncodeHeardFlows(h.Flows))
 	return err
 }
 

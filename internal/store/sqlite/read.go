@@ -3,23 +3,17 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"iter"
 	"runtime"
 	"strconv"
 	"sync"
 	"time"
 
-	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 )
 
-const (
-	// pageLength is how many results Range reads at once.
-	pageLength = 1000
-	// partLength is how many series are worth a connection of their own.
-	partLength = 500
-)
+// partLength is how many series are worth a connection of their own.
+const partLength = 500
 
 // Latest is the newest result of every series that began in [since, at].
 func (s *Store) Latest(ctx context.Context, filter store.Filter, since, at time.Time) ([]store.Stored, error) {
@@ -76,7 +70,9 @@ func (p *part) read(ctx context.Context, latest *sql.Stmt, since, at int64) erro
 		if err := rows.Scan(&place, &row); err != nil || row == nil {
 			return err
 		}
-		return appendResult(&p.found, p.series[place].Series, row)
+		r, err := readResult(p.series[place].Series, &packed{bytes: row})
+		p.found = append(p.found, r)
+		return err
 	})
 }
 
@@ -101,65 +97,6 @@ func idList(some []numbered) string {
 		list = strconv.AppendInt(list, n.id, 10)
 	}
 	return string(append(list, ']'))
-}
-
-func appendResult(to *[]store.Stored, series ippm.Series, row []byte) error {
-	r, err := readResult(series, row)
-	*to = append(*to, r)
-	return err
-}
-
-// Range yields the results of one pair that began in [from, until). It holds no
-// connection while yield works, which may take its time and call the store.
-func (s *Store) Range(ctx context.Context, source, target string, filter store.Filter, from, until time.Time, yield func(store.Stored) error) error {
-	tried := fmt.Sprintf("read the results from %q to %q", source, target)
-	if err := s.catalogue.refresh(ctx, s.statements.newSeries); err != nil {
-		return explain(tried, s.path, err)
-	}
-	for _, series := range passing(s.catalogue.pair(source, target), filter) {
-		for results, err := range s.pages(ctx, series, nanoseconds(from), nanoseconds(until)) {
-			if err != nil {
-				return explain(tried, s.path, err)
-			}
-			if err := yieldAll(results, yield); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func yieldAll(results []store.Stored, yield func(store.Stored) error) error {
-	for _, r := range results {
-		if err := yield(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pages gives the results of one series that began in [from, until), many at a time.
-func (s *Store) pages(ctx context.Context, series numbered, from, until int64) iter.Seq2[[]store.Stored, error] {
-	return func(yield func([]store.Stored, error) bool) {
-		for {
-			results, err := s.page(ctx, series, from, until)
-			if !yield(results, err) || len(results) < pageLength {
-				return
-			}
-			from = nanoseconds(results[pageLength-1].Start) + 1
-		}
-	}
-}
-
-func (s *Store) page(ctx context.Context, series numbered, from, until int64) (results []store.Stored, err error) {
-	var row sql.RawBytes
-	err = each(ctx, s.statements.page, []any{series.id, from, until, pageLength}, func(rows *sql.Rows) error {
-		if err := rows.Scan(&row); err != nil {
-			return err
-		}
-		return appendResult(&results, series.Series, row)
-	})
-	return results, err
 }
 
 // Reports is the newest batch of every probe that began at or before the given moment.

@@ -26,30 +26,67 @@ func nanoseconds(t time.Time) int64 {
 func moment(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // resultColumns are the columns of a result, as resultArguments writes and
-// readResult reads them.
+// readResult reads them. Its detail is apart: not all who read want it.
 const resultColumns = `start_ns, stored_at_ns, length_ns, kind,
-	sent, received, late, lost_forward, lost_backward, lost_unplaced, duplicates, reordered, refused,
+	sent, received, late, lost_forward, lost_backward, lost_unplaced, duplicates, reordered, refused, unserved,
 	first_rtt_ns, rtt_n, rtt_min_us, rtt_max_us, rtt_mean_us, rtt_m2_us2, rtt_sketch`
 
 // resultArguments are the values of putResult.
 func resultArguments(series int64, r ippm.Result, storedAt time.Time) []any {
 	arguments := []any{series, nanoseconds(r.Start), nanoseconds(storedAt), int64(r.Length), r.Kind,
 		int64(r.Sent), int64(r.Received), int64(r.Late), int64(r.Forward), int64(r.Backward), int64(r.Unplaced),
-		int64(r.Duplicates), int64(r.Reordered), int64(r.Refused),
-		nil, nil, nil, nil, nil, nil, nil}
+		int64(r.Duplicates), int64(r.Reordered), int64(r.Refused), int64(r.Unserved),
+		nil, nil, nil, nil, nil, nil, nil, r.Detail.Encode()}
 	if r.First != nil {
-		arguments[14] = int64(*r.First)
+		arguments[15] = int64(*r.First)
 	}
 	if d := r.RTT; d.N > 0 {
-		copy(arguments[15:], []any{int64(d.N), d.Min, d.Max, d.Mean, d.M2, d.Sketch.Encode()})
+		copy(arguments[16:], []any{int64(d.N), d.Min, d.Max, d.Mean, d.M2, d.Sketch.Encode()})
 	}
 	return arguments
 }
 
+// readSeen reads packed flows, what was heard of them, a detail and resultColumns.
+func readSeen(series ippm.Series, p *packed) (seen, error) {
+	flows, heard := p.blob(), !p.null()
+	var length time.Duration
+	if heard {
+		length = time.Duration(p.integer())
+	}
+	heardFlows := p.blobOrNull()
+	s, err := readDetailed(series, p)
+	if err != nil {
+		return seen{s, nil}, err
+	}
+	if s.Flows, err = ippm.DecodeFlows(flows); err != nil {
+		return seen{s, nil}, resultError(s.ID, err)
+	}
+	if !heard {
+		return seen{s, nil}, nil
+	}
+	h := ippm.Heard{ID: s.ID, Length: length}
+	if h.Flows, err = ippm.DecodeHeardFlows(heardFlows); err != nil {
+		return seen{s, nil}, resultError(s.ID, err)
+	}
+	return seen{s, &h}, nil
+}
+
+// readDetailed reads a packed detail and resultColumns.
+func readDetailed(series ippm.Series, p *packed) (store.Stored, error) {
+	detail := p.blobOrNull()
+	s, err := readResult(series, p)
+	if err != nil {
+		return s, err
+	}
+	if s.Detail, err = ippm.DecodeDetail(detail); err != nil {
+		return s, resultError(s.ID, err)
+	}
+	return s, nil
+}
+
 // readResult reads packed resultColumns. (Go calls functions in the order in
 // which they are written.)
-func readResult(series ippm.Series, row []byte) (store.Stored, error) {
-	p := &packed{bytes: row}
+func readResult(series ippm.Series, p *packed) (store.Stored, error) {
 	s := store.Stored{Result: ippm.Result{ID: ippm.ID{Series: series}}}
 	s.Start, s.StoredAt = moment(p.integer()), moment(p.integer())
 	s.Length, s.Kind = time.Duration(p.integer()), p.text()
@@ -62,19 +99,23 @@ func readResult(series ippm.Series, row []byte) (store.Stored, error) {
 		s.RTT = readDelay(p)
 	}
 	if p.err != nil {
-		return s, fmt.Errorf("the result of %+v at %s: %w", series, s.Start.Format(time.RFC3339Nano), p.err)
+		return s, resultError(s.ID, p.err)
 	}
 	return s, nil
+}
+
+func resultError(id ippm.ID, err error) error {
+	return fmt.Errorf("the result of %+v at %s: %w", id.Series, id.Start.Format(time.RFC3339Nano), err)
 }
 
 func readCounts(p *packed) ippm.Counts {
 	next := func() int { return int(p.integer()) }
 	return ippm.Counts{Sent: next(), Received: next(), Late: next(), Forward: next(), Backward: next(), Unplaced: next(),
-		Duplicates: next(), Reordered: next(), Refused: next()}
+		Duplicates: next(), Reordered: next(), Refused: next(), Unserved: next()}
 }
 
 func readDelay(p *packed) ippm.Delay {
-	d := ippm.Delay{N: int(p.integer()), Min: p.real(), Max: p.real(), Mean: p.real(), M2: p.real()}
+	d := ippm.Delay{Moments: ippm.Moments{N: int(p.integer()), Min: p.real(), Max: p.real(), Mean: p.real(), M2: p.real()}}
 	encoded := p.blob()
 	if p.err != nil {
 		return d

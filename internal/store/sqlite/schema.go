@@ -75,6 +75,29 @@ CREATE TABLE pings (
 	jitter_ms REAL,
 	PRIMARY KEY (source, target, family, at_us)
 ) STRICT, WITHOUT ROWID;
+`, `
+-- detail is packed (ippm.Detail.Encode), and NULL where the test does not see it.
+ALTER TABLE results ADD COLUMN unserved INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE results ADD COLUMN detail BLOB;
+
+-- The flows of results that have some, packed (ippm.EncodeFlows). They are not
+-- kept as long, and would stand in the way of who reads many results.
+CREATE TABLE flows (
+	series   INTEGER NOT NULL REFERENCES series (id),
+	start_ns INTEGER NOT NULL,
+	flows    BLOB    NOT NULL,
+	PRIMARY KEY (series, start_ns)
+) STRICT, WITHOUT ROWID;
+
+-- What the series' target heard, packed (ippm.EncodeHeardFlows): NULL for no flow.
+CREATE TABLE heard (
+	series       INTEGER NOT NULL REFERENCES series (id),
+	start_ns     INTEGER NOT NULL,
+	stored_at_ns INTEGER NOT NULL,
+	length_ns    INTEGER NOT NULL,
+	flows        BLOB,
+	PRIMARY KEY (series, start_ns)
+) STRICT, WITHOUT ROWID;
 `}
 
 // prepareFile makes the file where there is none and brings it to the newest

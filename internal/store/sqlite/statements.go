@@ -7,10 +7,12 @@ import (
 
 // statements are all that are run again and again, prepared once.
 type statements struct {
-	findSeries, addSeries, putResult, putReport, putPing *sql.Stmt
-	pruneResults, pruneReports, prunePings               *sql.Stmt
-	ready, newSeries, latest, page, reports, lastPings   *sql.Stmt
-	probes, pinged                                       *sql.Stmt
+	findSeries, addSeries, putResult, putReport, putPing          *sql.Stmt
+	putFlows, dropFlows, putHeard                                 *sql.Stmt
+	pruneResults, pruneFlows, pruneHeard                          *sql.Stmt
+	pruneReports, prunePings                                      *sql.Stmt
+	ready, newSeries, latest, page, flowsPage, reports, lastPings *sql.Stmt
+	probes, pinged                                                *sql.Stmt
 }
 
 func (st *statements) prepare(ctx context.Context, write, read *sql.DB) error {
@@ -22,15 +24,21 @@ func (st *statements) prepare(ctx context.Context, write, read *sql.DB) error {
 		{&st.findSeries, write, findSeries},
 		{&st.addSeries, write, addSeries},
 		{&st.putResult, write, putResult},
+		{&st.putFlows, write, putFlows},
+		{&st.dropFlows, write, dropFlows},
+		{&st.putHeard, write, putHeard},
 		{&st.putReport, write, putReport},
 		{&st.putPing, write, putPing},
 		{&st.pruneResults, write, pruneResults},
+		{&st.pruneFlows, write, pruneFlows},
+		{&st.pruneHeard, write, pruneHeard},
 		{&st.pruneReports, write, pruneReports},
 		{&st.prunePings, write, prunePings},
 		{&st.ready, read, ready},
 		{&st.newSeries, read, newSeries},
 		{&st.latest, read, latest},
 		{&st.page, read, page},
+		{&st.flowsPage, read, flowsPage},
 		{&st.reports, read, reports},
 		{&st.lastPings, read, lastPings},
 		{&st.probes, read, probes},
@@ -49,8 +57,11 @@ const (
 	addSeries  = `INSERT INTO series (source, target, test, family, dscp) VALUES (?, ?, ?, ?, ?)`
 
 	// REPLACE writes the whole row anew: no field of an older writing remains.
-	putResult = `INSERT OR REPLACE INTO results (series, ` + resultColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	putResult = `INSERT OR REPLACE INTO results (series, ` + resultColumns + `, detail)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	putFlows  = `INSERT OR REPLACE INTO flows (series, start_ns, flows) VALUES (?, ?, ?)`
+	dropFlows = `DELETE FROM flows WHERE series = ? AND start_ns = ?`
+	putHeard  = `INSERT OR REPLACE INTO heard (series, start_ns, stored_at_ns, length_ns, flows) VALUES (?, ?, ?, ?, ?)`
 	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health)
 		VALUES (?, ?, ?, ?, ?, ?)`
 
@@ -61,6 +72,10 @@ const (
 	// pings are from and to.
 	pruneResults = `DELETE FROM results WHERE series = ?3 AND start_ns IN
 		(SELECT start_ns FROM results WHERE series = ?3 AND start_ns < ?1 ORDER BY start_ns LIMIT ?2)`
+	pruneFlows = `DELETE FROM flows WHERE series = ?3 AND start_ns IN
+		(SELECT start_ns FROM flows WHERE series = ?3 AND start_ns < ?1 ORDER BY start_ns LIMIT ?2)`
+	pruneHeard = `DELETE FROM heard WHERE series = ?3 AND start_ns IN
+		(SELECT start_ns FROM heard WHERE series = ?3 AND start_ns < ?1 ORDER BY start_ns LIMIT ?2)`
 	pruneReports = `DELETE FROM reports WHERE probe = ?3 AND start_ns IN
 		(SELECT start_ns FROM reports WHERE probe = ?3
 			AND start_ns < min(?1, (SELECT max(start_ns) FROM reports WHERE probe = ?3)) ORDER BY start_ns LIMIT ?2)`
@@ -74,7 +89,11 @@ const (
 	latest = `SELECT key, (SELECT ` + packFunction + `(` + resultColumns + `) FROM results
 			WHERE series = value AND start_ns BETWEEN ?2 AND ?3 ORDER BY start_ns DESC LIMIT 1)
 		FROM json_each(?1)`
-	page = `SELECT ` + packFunction + `(` + resultColumns + `) FROM results
+	page = `SELECT ` + packFunction + `(detail, ` + resultColumns + `) FROM results
+		WHERE series = ? AND start_ns >= ? AND start_ns < ? ORDER BY start_ns LIMIT ?`
+	flowsPage = `SELECT ` + packFunction + `(flows, heard_length_ns, heard_flows, detail, ` + resultColumns + `)
+		FROM flows CROSS JOIN results USING (series, start_ns) LEFT JOIN
+			(SELECT series, start_ns, length_ns AS heard_length_ns, flows AS heard_flows FROM heard) USING (series, start_ns)
 		WHERE series = ? AND start_ns >= ? AND start_ns < ? ORDER BY start_ns LIMIT ?`
 
 	// This jumps from one name to the next by the primary key, where DISTINCT

@@ -53,7 +53,38 @@ func sameResult(want, got ippm.Result) bool {
 	}
 	want.RTT.Sketch, want.RTT.M2 = got.RTT.Sketch, got.RTT.M2
 	want.Start = want.Start.UTC()
+	want.Detail = sameDeviations(want.Detail, got.Detail)
 	return reflect.DeepEqual(want, got)
+}
+
+// sameDeviations is want with the deviations of got where they are nearly the same.
+func sameDeviations(want, got *ippm.Detail) *ippm.Detail {
+	if want == nil || got == nil {
+		return want
+	}
+	like, from := *want, *got
+	for to, m2 := range map[*float64]float64{&like.IPDVForward.M2: from.IPDVForward.M2, &like.IPDVBackward.M2: from.IPDVBackward.M2,
+		&like.OneWayForward.M2: from.OneWayForward.M2, &like.OneWayBackward.M2: from.OneWayBackward.M2} {
+		if nearly(*to, m2) {
+			*to = m2
+		}
+	}
+	return &like
+}
+
+// joint is what Flows yields.
+type joint struct {
+	ippm.Result
+	heard *ippm.Heard
+}
+
+// diffJoint tells how what Flows yielded differs from what was put in.
+func diffJoint(want, got []joint) string {
+	return diff(want, got, func(want, got joint) bool {
+		return sameResult(want.Result, got.Result) && reflect.DeepEqual(want.heard, got.heard)
+	}, func(j joint) string {
+		return fmt.Sprintf("%s, flows %+v, heard %+v", showResult(j.Result), j.Flows, j.heard)
+	})
 }
 
 func sameSketch(a, b ippm.Sketch) bool {
@@ -75,12 +106,13 @@ func showResult(r ippm.Result) string {
 		first = r.First.String()
 	}
 	quantile, _ := r.RTT.Quantile(0.5)
-	return fmt.Sprintf("%+v at %s, %s of %v, %+v, RTT %d, min %v, mean %v, median %v, max %v, M2 %v, first %s", r.Series,
-		r.Start.Format(time.RFC3339Nano), r.Kind, r.Length, r.Counts, r.RTT.N, r.RTT.Min, r.RTT.Mean, quantile, r.RTT.Max, r.RTT.M2, first)
+	return fmt.Sprintf("%+v at %s, %s of %v, %+v, RTT %d, min %v, mean %v, median %v, max %v, M2 %v, first %s, detail %+v, %d flows", r.Series,
+		r.Start.Format(time.RFC3339Nano), r.Kind, r.Length, r.Counts, r.RTT.N, r.RTT.Min, r.RTT.Mean, quantile, r.RTT.Max, r.RTT.M2, first,
+		r.Detail, len(r.Flows))
 }
 
 func sameReport(want, got ippm.Batch) bool {
-	want.Results = nil
+	want.Results, want.Heard = nil, nil
 	want.Start, want.Health.StartedAt = want.Start.UTC(), want.Health.StartedAt.UTC()
 	for _, list := range []*[]string{&want.Peers, &want.Health.Troubles, &got.Peers, &got.Health.Troubles} {
 		if len(*list) == 0 {

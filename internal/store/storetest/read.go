@@ -219,6 +219,7 @@ func rangeNested(t *testing.T, s Subject) {
 
 func reports(t *testing.T, s Subject) {
 	one := NewBatch("p1", 0, NewResult(Pair("p1", "p2"), 0, 0, 200))
+	one.Heard = []ippm.Heard{HeardOf(WithFlows(NewResult(Pair("p2", "p1"), 0, 0, 200), 3))}
 	one.Health = ippm.Health{Version: "1.2.3-rc1", StartedAt: Start.Add(-123456789), Waiting: 1, WaitingBytes: 1 << 40, SetAside: 2,
 		Dropped: 3, Missed: 4, Troubles: []string{"the disk is full: free some", "“¿qué?”"}}
 	quiet := ippm.Batch{Probe: "p2", Inventory: "", Start: At(1)} // a sign of life
@@ -269,6 +270,7 @@ func nothing(t *testing.T, s Subject) {
 	if got := everything(t, s, "p1", "p2"); len(got) != 0 {
 		t.Errorf("range: %+v", got)
 	}
+	checkFlows(t, s, "p1", "p2")
 	if got := reportsAt(t, s, At(1e6)); len(got) != 0 {
 		t.Errorf("reports: %+v", got)
 	}

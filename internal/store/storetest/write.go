@@ -15,8 +15,9 @@ import (
 func roundTrip(t *testing.T, s Subject) {
 	first := 1234567 * time.Nanosecond
 	full := NewResult(ippm.Series{Source: "p1", Target: "p2", Test: "fabric", Family: 4}, 0, 0, 180.25, 200.5, 1e-3, 0, 7e6, 200.5, 1.0/3)
-	full.Counts = ippm.Counts{Sent: 31, Received: 7, Late: 3, Forward: 5, Backward: 6, Unplaced: 10, Duplicates: 2, Reordered: 1, Refused: 4}
+	full.Counts = ippm.Counts{Sent: 31, Received: 7, Late: 3, Forward: 5, Backward: 6, Unplaced: 10, Duplicates: 2, Reordered: 1, Refused: 4, Unserved: 8}
 	full.First = &first
+	full.Detail = NewDetail(180.25, -1.0/3, 1e-3)
 	marked := NewResult(ippm.Series{Source: "p1", Target: "p2", Test: "fabric", Family: 4, DSCP: 46}, 0, 1, 300)
 	six := NewResult(ippm.Series{Source: "p1", Target: "p2", Test: "fabric", Family: 6, DSCP: 63}, 0, 0, 55.5)
 	ping := NewResult(ippm.Series{Source: "p1", Target: "p2", Test: "ping", Family: 4}, 0, 2, 900, 901)
@@ -25,10 +26,11 @@ func roundTrip(t *testing.T, s Subject) {
 	negative.Sent, negative.Received = 3, 3 // replies whose times no clock can have measured
 	want := []ippm.Result{full, marked, six, ping, negative}
 
-	put(t, s, NewBatch("p1", 0, want...))
+	put(t, s, NewBatch("p1", 0, append(want[1:len(want):len(want)], full)...))
 	if diff := DiffResults(want, everything(t, s, "p1", "p2")); diff != "" {
 		t.Errorf("range (-want +got):\n%s", diff)
 	}
+	want[0].Detail = nil
 	if diff := DiffResults(want, latest(t, s, store.Filter{}, At(0), At(0))); diff != "" {
 		t.Errorf("latest (-want +got):\n%s", diff)
 	}
@@ -171,12 +173,13 @@ func endedContext(t *testing.T, s Subject) {
 	_, putError := s.Writer.Put(ctx, refused)
 	_, latestError := s.Reader.Latest(ctx, store.Filter{}, At(0), At(1))
 	rangeError := s.Reader.Range(ctx, "p1", "p2", store.Filter{}, At(0), At(2), func(store.Stored) error { return nil })
+	flowsError := s.Reader.Flows(ctx, "p1", "p2", store.Filter{}, At(0), At(2), func(store.Stored, *ippm.Heard) error { return nil })
 	_, reportsError := s.Reader.Reports(ctx, At(1))
 	ping := NewPing("p1", "p2", 0)
 	_, putPingsError := s.Writer.PutPings(ctx, []store.Ping{ping})
 	_, lastPingsError := s.Reader.LastPings(ctx, "p1")
 	for call, err := range map[string]error{"Put": putError, "PutPings": putPingsError, "LastPings": lastPingsError, "Latest": latestError, "Range": rangeError,
-		"Reports": reportsError, "Ready": s.Reader.Ready(ctx)} {
+		"Flows": flowsError, "Reports": reportsError, "Ready": s.Reader.Ready(ctx)} {
 		if err == nil {
 			t.Errorf("%s succeeded after its context had ended", call)
 		}

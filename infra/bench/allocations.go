@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strconv"
+)
+
+// takeAllocations runs the Go benchmarks of what is done for every packet.
+func takeAllocations(ctx context.Context, r rig) (samples, error) {
+	taken := samples{}
+	for _, name := range []string{"stamp", "timestamp", "sender", "reflector"} {
+		out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchmem",
+			"-benchtime", fmt.Sprintf("%dms", r.pick(500, 100)), "./internal/measure/"+name).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("go test -bench of internal/measure/%s: %w: %s", name, err, out)
+		}
+		found := benchmark.FindAllSubmatch(out, -1)
+		if found == nil {
+			return nil, errors.New("internal/measure/" + name + " has no benchmark")
+		}
+		for _, match := range found {
+			allocations, err := strconv.ParseFloat(string(match[2]), 64)
+			if err != nil {
+				return nil, err
+			}
+			taken.add("allocations_"+name, allocations)
+		}
+	}
+	return taken, nil
+}
+
+// benchmark is a line of go test's.
+var benchmark = regexp.MustCompile(`(?m)^(Benchmark\S+)\s.*?(\d+) allocs/op`)

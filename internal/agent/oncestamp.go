@@ -1,0 +1,170 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/measure/sender"
+	"ixpqos/internal/measure/timestamp"
+)
+
+const (
+	// warmUp comes before the packets that count: it pays for address resolution.
+	warmUp = 500 * time.Millisecond
+	// oncePackets a flow show a loss of 5 % in all but 6 of 1,000 flows.
+	oncePackets = 100
+	onceSpacing = 100 * time.Millisecond
+	// onceFlows and oncePort are for a test that no configuration speaks of.
+	onceFlows = 16
+	oncePort  = 61000
+	onceSize  = 128
+)
+
+var defaultSTAMP = inventory.Test{Name: "once", Kind: inventory.KindSTAMP, Count: oncePackets, Spacing: onceSpacing,
+	Size: onceSize, Families: []uint8{4, 6}, Flows: onceFlows, Port: oncePort}
+
+// onceAsNow is a test of the configuration for one round, beside a probe that
+// runs it too: it has source ports that no test has, and more packets a second,
+// so that a round is short.
+func onceAsNow(part inventory.Part, t inventory.Test) inventory.Test {
+	first, after := int(t.Port), int(t.Port)
+	for _, other := range part.Tests {
+		if other.Kind == inventory.KindSTAMP {
+			first, after = min(first, int(other.Port)), max(after, other.LastPort()+1)
+		}
+	}
+	t.Port = uint16(after)
+	if after+t.Flows > 1<<16 {
+		t.Port = uint16(max(first-t.Flows, inventory.MinPort))
+	}
+	t.Count, t.Spacing = oncePackets, onceSpacing
+	return t
+}
+
+// stamp measures as a test of kind stamp.
+func (r round) stamp(ctx context.Context) ([]measured, error) {
+	plan := r.test
+	plan.Every = time.Duration(plan.Count) * plan.Spacing
+	plan.Sources, plan.Targets, plan.Families = nil, nil, familiesOf(r.pairs)
+	if err := sender.Check(plan, len(r.pairs)); err != nil {
+		return nil, err
+	}
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	begin := time.Now().Add(warmUp)
+	s := sender.New(sender.Settings{Name: r.source, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Origin: begin.UnixNano(),
+		Trouble: func(_, sentence string) {
+			if sentence != "" {
+				r.log.Warn(sentence)
+			}
+		}})
+	parts := make(chan inventory.Part, 1)
+	parts <- r.onlyThis(plan)
+	var results []measured
+	err := s.Run(ctx, parts, func(i sender.Interval) {
+		if i.Whole {
+			results = r.match(i.Results)
+			done()
+		}
+	})
+	if err == nil && results == nil {
+		err = errors.New("nothing was measured")
+	}
+	return results, err
+}
+
+func familiesOf(pairs []inventory.Pair) (families []uint8) {
+	for _, p := range pairs {
+		if !slices.Contains(families, p.Family) {
+			families = append(families, p.Family)
+		}
+	}
+	return families
+}
+
+func randomSSID() uint16 { return uint16(rand.Uint32()) }
+
+func openSender(o timestamp.Options) (sender.Socket, error) { return timestamp.Open(o) }
+
+// onlyThis is a part with nothing but the pairs of the round.
+func (r round) onlyThis(plan inventory.Test) inventory.Part {
+	part := inventory.Part{Probe: r.source, Interface: r.part.Interface, Addresses: slices.Clone(r.part.Addresses), Tests: []inventory.Test{plan}}
+	for _, any := range []inventory.Address{{Family: 4, Host: "0.0.0.0"}, {Family: 6, Host: "::"}} {
+		if !slices.ContainsFunc(part.Addresses, func(a inventory.Address) bool { return a.Family == any.Family }) {
+			part.Addresses = append(part.Addresses, any)
+		}
+	}
+	for _, p := range r.pairs {
+		part.Peers = append(part.Peers, inventory.Peer{Name: p.Target, Addresses: []inventory.Address{{Family: p.Family, Host: p.To}},
+			ReflectorPort: p.ReflectorPort, Stateful: p.Stateful})
+	}
+	return part
+}
+
+func (r round) match(results []ippm.Result) []measured {
+	var out []measured
+	for _, result := range results {
+		for _, p := range r.pairs {
+			if p.Target == result.Target && p.Family == result.Family {
+				out = append(out, measured{Result: result, Pair: p})
+			}
+		}
+	}
+	return out
+}
+
+func printFlows(out io.Writer, source string, results []measured) error {
+	first := results[0]
+	fmt.Fprintf(out, "from %s, test %s, DSCP %d, %d flows to each target\n\n", source, first.Test, first.DSCP, len(first.Flows))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
+	for _, m := range results {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts),
+			m.Forward, m.Backward, m.Unplaced, delays(m.RTT))
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	return printLossyFlows(out, results)
+}
+
+// printLossyFlows names the flows that lost packets, and in which direction.
+func printLossyFlows(out io.Writer, results []measured) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	lossy, sent := 0, 0
+	for _, m := range results {
+		sent += m.Sent
+		for _, f := range m.Flows {
+			if f.Lost() == 0 {
+				continue
+			}
+			if lossy++; lossy == 1 {
+				fmt.Fprintln(table, "\nTARGET\tADDRESS\tSOURCE PORT\tSENT\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tMEDIAN\t")
+			}
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, f.Port, f.Sent, loss(f.Counts),
+				f.Forward, f.Backward, f.Unplaced, flowMedian(f))
+		}
+	}
+	if lossy == 0 && sent > 0 {
+		fmt.Fprintln(table, "\nNo flow lost a packet.")
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print the flows: %w", err)
+	}
+	return nil
+}
+
+func flowMedian(f ippm.Flow) string {
+	if f.Samples == 0 {
+		return "-"
+	}
+	return ippm.DelayText(f.Median)
+}

@@ -1,0 +1,250 @@
+package sender
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"syscall"
+
+	"ixpqos/internal/measure/stamp"
+	"ixpqos/internal/measure/timestamp"
+)
+
+// Socket is what a lane needs of a timestamp.Socket.
+type Socket interface {
+	Send(packets []timestamp.Outgoing) int
+	Receive() ([]timestamp.Incoming, error)
+	Events() ([]timestamp.Event, error)
+	BufferSize() int
+	Kernel() timestamp.Stamps
+	Doubt() string
+	Drops() uint64
+	Close() error
+}
+
+const (
+	// batch is the most packets of one system call.
+	batch = 64
+	// maxRounds bounds what is taken at once, whatever is sent here.
+	maxRounds = 64
+	// overhead is what a reply and a transmit stamp take of a receive buffer
+	// besides the packet.
+	overhead = 1 << 10
+	// wantedBuffer is more than a tick needs: a host may be busy for longer.
+	wantedBuffer = 4 << 20
+)
+
+// The ID of a packet in its transmit stamp is the slot of its pair and the lower
+// bits of its sequence number.
+const (
+	sequenceBits = 20
+	sequenceMask = 1<<sequenceBits - 1
+)
+
+// lane is one source port of one family, with its socket, shared by all targets.
+type lane struct {
+	family uint8
+	flow   int
+	port   uint16
+	offset int64 // the tick of each period at which it sends
+
+	socket Socket
+	// awaited is the number of packets without a reply; it may be too high where
+	// replies were lost, which is set right when the lane is next due.
+	awaited int
+	out     []timestamp.Outgoing
+	sent    []*pair // whose packets are in out
+	drops   uint64  // of the socket, that were told of
+	// stranded: the interface that the socket was bound to is no more. One of the
+	// same name may be there since.
+	stranded bool
+	// buffer is what one sending to all targets needs, in bytes.
+	buffer int
+}
+
+func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) error {
+	from, err := t.from(l.family)
+	if err != nil {
+		return err
+	}
+	socket, err := open(timestamp.Options{
+		Local:        netip.AddrPortFrom(from, l.port),
+		Interface:    t.netif,
+		DSCP:         t.DSCP,
+		DontFragment: t.DontFragment,
+		Buffer:       wantedBuffer,
+		Batch:        batch,
+		MaxPacket:    t.Size, // a reply is no longer
+		Identify:     t.identify,
+	})
+	if err != nil {
+		return fmt.Errorf("source port %d: %w", l.port, err)
+	}
+	l.socket, l.drops = socket, 0
+	return nil
+}
+
+// nobody is the ID of no packet: there are fewer pairs.
+const nobody = 1<<32 - 1
+
+// identify finds the ID in a packet that the kernel gave back.
+func (t *test) identify(payload []byte) uint32 {
+	request, err := stamp.ParseRequest(payload)
+	if err != nil {
+		return nobody
+	}
+	p := t.bySSID[request.SSID]
+	if p == nil {
+		return nobody
+	}
+	return p.id(request.Sequence)
+}
+
+func (p *pair) id(sequence uint32) uint32 {
+	return uint32(p.slot)<<sequenceBits | sequence&sequenceMask
+}
+
+// send sends to every target what is due in this tick.
+func (l *lane) send(t *test, m Moment, due int64) {
+	if l.socket == nil {
+		return
+	}
+	l.awaited = 0
+	l.out, l.sent = l.out[:0], l.sent[:0]
+	for _, p := range t.pairs {
+		if p == nil || p.Family != l.family {
+			continue
+		}
+		s := p.sessions[l.flow]
+		if !s.room() {
+			t.interval.whole = false // it misses this packet
+			continue
+		}
+		s.prepare(m, due, t.interval.number, t.clock)
+		l.out = append(l.out, timestamp.Outgoing{To: p.to, Payload: s.packet, ID: p.id(s.next), TOS: -1})
+		l.sent = append(l.sent, p)
+	}
+	if len(l.out) == 0 {
+		return
+	}
+	l.awaited = l.socket.Send(l.out)
+	for i, p := range l.sent {
+		p.account(l.flow, t.interval.number, l.out[i].Err)
+		l.stranded = l.stranded || errors.Is(l.out[i].Err, syscall.ENODEV)
+	}
+}
+
+// account takes account of a packet that was given to the kernel.
+func (p *pair) account(flow int, interval uint32, refusal error) {
+	s := p.sessions[flow]
+	if refusal != nil {
+		s.refused.add(interval)
+		p.refusal = refusal
+		return
+	}
+	s.gone()
+}
+
+// drain takes what the kernel has: transmit stamps first, for a reply says
+// nothing without the time that its packet left.
+func (l *lane) drain(t *test, m Moment) error {
+	for range maxRounds {
+		events, err := l.socket.Events()
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			l.event(t, &events[i])
+		}
+		if len(events) < batch {
+			break
+		}
+	}
+	for range maxRounds {
+		arrived, err := l.socket.Receive()
+		if err != nil {
+			return err
+		}
+		for i := range arrived {
+			l.reply(t, &arrived[i], m)
+		}
+		if len(arrived) < batch {
+			break
+		}
+	}
+	return nil
+}
+
+func (l *lane) event(t *test, e *timestamp.Event) {
+	if e.Kind == timestamp.Unreachable {
+		l.unreachable(t, e)
+		return
+	}
+	if p := t.pairAt(int(e.ID >> sequenceBits)); p != nil && p.Family == l.family {
+		p.sessions[l.flow].left(e.ID&sequenceMask, e.At)
+	}
+}
+
+// Codes of RFC 792 and RFC 4443 for "nothing listens on that port".
+const (
+	icmp4Unreachable, icmp4Port = 3, 3
+	icmp6Unreachable, icmp6Port = 1, 4
+)
+
+// unreachable notes that a target has no reflector. All else that ICMP may say is
+// of the network, and its packets are lost.
+func (l *lane) unreachable(t *test, e *timestamp.Event) {
+	port := l.family == 4 && e.ICMPType == icmp4Unreachable && e.ICMPCode == icmp4Port ||
+		l.family == 6 && e.ICMPType == icmp6Unreachable && e.ICMPCode == icmp6Port
+	request, err := stamp.ParseRequest(e.Quoted)
+	if !port || err != nil {
+		return
+	}
+	p := t.pairTo(e.To)
+	if p == nil {
+		return
+	}
+	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
+		p.unreachableAt(rec.sentSince)
+	}
+}
+
+func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
+	reply, err := stamp.ParseReply(in.Payload)
+	if err != nil {
+		return
+	}
+	p := t.bySSID[reply.SSID]
+	if p == nil && reply.SSID == 0 {
+		p = t.pairTo(in.From)
+	}
+	if p == nil || p.to != in.From {
+		return
+	}
+	rec := p.sessions[l.flow].arrive(&reply, in, m, t.clock)
+	if rec == nil {
+		return
+	}
+	l.awaited--
+	t.mark(rec, p, &reply, in, m)
+}
+
+// mark notes what a packet and its reply look like on arrival.
+func (t *test) mark(rec *record, p *pair, reply *stamp.Reply, in *timestamp.Incoming, m Moment) {
+	if p.reached(m) {
+		rec.flags |= first
+	}
+	if reply.HasClassOfService && reply.DSCPReceived != t.DSCP {
+		rec.flags |= remarkedForward
+	}
+	if in.TOS>>2 != t.DSCP && reply.HasClassOfService && !reply.ReplyDSCPRefused {
+		rec.flags |= remarkedBackward
+	}
+	if in.TTL < sentTTL || reply.SenderTTL < sentTTL {
+		rec.flags |= lowTTL
+	}
+}
+
+// sentTTL is what packets are sent with, both ways (RFC 5881 does it for the
+// same reason): on one layer 2 it arrives as it was sent.
+const sentTTL = 255

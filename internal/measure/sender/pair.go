@@ -1,0 +1,51 @@
+package sender
+
+import (
+	"net/netip"
+	"time"
+
+	"ixpqos/internal/inventory"
+)
+
+// silence is how long nothing came from a target before the next reply counts as
+// a first one, which may pay for address resolution.
+const silence = 5 * time.Second
+
+// pair is one target in one family.
+type pair struct {
+	inventory.Pair
+	to       netip.AddrPort
+	ssid     uint16
+	slot     int
+	sessions []*session // by flow
+	// from is the first interval that is measured from its beginning.
+	from uint32
+
+	answeredSince time.Duration // when a reply last came; 0 for never
+	// unserved is when the target said that nothing reflects there, by the clock
+	// that only goes on: what was sent then, and not answered, met nobody.
+	unserved    spans
+	refusal     error // of the newest packet that the kernel refused
+	unreachable bool  // it said so in the interval that is being measured
+}
+
+// A host says so once a second at most, whatever it is sent (kernel
+// documentation, ip-sysctl: icmp_ratelimit). So much around each time it is
+// taken to have meant.
+const (
+	unservedBefore = int64(time.Second)
+	unservedAfter  = int64(3 * time.Second / 2)
+)
+
+// unreachableAt notes that the target said so of a packet that was sent then.
+func (p *pair) unreachableAt(since int64) {
+	p.unserved.add(since-unservedBefore, since+unservedAfter)
+	p.unreachable = true
+}
+
+// reached notes a reply, and tells whether it is the first after a silence.
+func (p *pair) reached(m Moment) (afterSilence bool) {
+	afterSilence = p.answeredSince == 0 || m.Since-p.answeredSince > silence
+	p.answeredSince = m.Since
+	return afterSilence
+}

@@ -1,0 +1,35 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ixpqos/internal/inventory"
+)
+
+// Run applies the parts that come, and ticks, until the context ends; that is no
+// error. Emit holds up the next tick for as long as it takes.
+func (s *Sender) Run(ctx context.Context, parts <-chan inventory.Part, emit func(Interval)) (err error) {
+	defer func() { err = errors.Join(err, s.Close()) }()
+	began := time.Now()
+	now := func() Moment {
+		t := time.Now()
+		return Moment{Wall: t.UnixNano(), Since: t.Sub(began)}
+	}
+	timer := time.NewTimer(s.Wait(now()))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case part := <-parts:
+			if err := s.Apply(part); err != nil {
+				return err
+			}
+		case <-timer.C:
+			s.Tick(now(), emit)
+			timer.Reset(s.Wait(now()))
+		}
+	}
+}

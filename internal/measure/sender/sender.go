@@ -1,0 +1,251 @@
+package sender
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/measure/stamp"
+	"ixpqos/internal/measure/timestamp"
+	"ixpqos/internal/schedule"
+)
+
+// Tick is how often a Sender works. With the kernel's time at all four points
+// longer ticks cost no accuracy and shorter ones only wake-ups.
+const Tick = inventory.SenderTick
+
+// Settings say for whom and with what a Sender works.
+type Settings struct {
+	// Name is the probe's.
+	Name string
+	// Open opens a socket, as timestamp.Open does.
+	Open func(timestamp.Options) (Socket, error)
+	// Clock tells whether this host's clock is synchronized and how wrong it may
+	// be, as timestamp.ClockError does.
+	Clock func() (synchronized bool, bound time.Duration)
+	// Origin is a moment at which an interval begins, in nanoseconds of Unix time.
+	// At 0 intervals are aligned to UTC, as all that are reported must be.
+	Origin int64
+	// Random gives any number: that of new sessions.
+	Random func() uint16
+	// Trouble is told, by subject, what is wrong with a test, and an empty
+	// sentence once it is over.
+	Trouble func(subject, sentence string)
+	// Missed, where it is set, is told of every interval that is not given: a clock
+	// stepped in it, or it began while the process stood still.
+	Missed func()
+}
+
+// Interval is what a test measured in one interval. Results is empty where the
+// probe is no source of the test, and where the interval is not Whole: it is told
+// of then for what others sent in it.
+type Interval struct {
+	Test    string
+	Start   time.Time
+	Length  time.Duration
+	Whole   bool
+	Results []ippm.Result
+	// Lateness is how long after they were due packets left, in microseconds.
+	Lateness ippm.Delay
+}
+
+// Sender measures by the newest part that Apply was given.
+type Sender struct {
+	settings Settings
+	phase    int64 // of its ticks within the grid, in nanoseconds
+	tests    []*test
+	asked    []string // names of the tests of the newest part
+	steps    steps
+	tick     int64         // the newest that was worked on; 0 before the first
+	ticked   time.Duration // when that was
+	clockAt  time.Duration
+	clock    stamp.ErrorEstimate
+}
+
+// New makes a Sender without tests.
+func New(s Settings) *Sender {
+	return &Sender{settings: s, phase: int64(schedule.Spread(Tick, s.Name))}
+}
+
+// Apply takes up a part. A test that has changed begins anew; all others run on,
+// and only those pairs come or go that do.
+func (s *Sender) Apply(part inventory.Part) error {
+	var running []*test
+	var failed error
+	rate := 0.0
+	for _, plan := range part.Tests {
+		if plan.Kind != inventory.KindSTAMP {
+			continue
+		}
+		pairs := part.Pairs(plan)
+		rate += plan.PacketRate(len(pairs))
+		if err := cmp.Or(Check(plan, len(pairs)), checkRate(rate)); err != nil {
+			rate -= plan.PacketRate(len(pairs))
+			s.settings.Trouble(subject(plan.Name), fmt.Sprintf("test %q is not run: %v", plan.Name, err))
+			continue
+		}
+		t := s.running(plan, part)
+		t.take(pairs)
+		running = append(running, t)
+	}
+	for _, t := range s.tests {
+		if !slices.Contains(running, t) {
+			failed = cmp.Or(failed, t.close())
+		}
+	}
+	s.tests = running
+	s.forget(part)
+	for _, t := range running {
+		t.openLanes(s.settings.Open)
+		t.tellTrouble()
+	}
+	return failed
+}
+
+// forget takes back what was told of tests that are in the part no more.
+func (s *Sender) forget(part inventory.Part) {
+	before := s.asked
+	s.asked = nil
+	for _, plan := range part.Tests {
+		if plan.Kind == inventory.KindSTAMP {
+			s.asked = append(s.asked, plan.Name)
+		}
+	}
+	for _, name := range before {
+		if !slices.Contains(s.asked, name) {
+			s.settings.Trouble(subject(name), "")
+		}
+	}
+}
+
+// subject is none of a test of another kind, which may have had that name before.
+func subject(test string) string { return "flows of test " + test }
+
+// running is the test as it runs, or a new one where it has changed.
+func (s *Sender) running(plan inventory.Test, part inventory.Part) *test {
+	for _, t := range s.tests {
+		if t.Name == plan.Name && t.same(plan, part) {
+			return t
+		}
+	}
+	t := newTest(plan, part, s.phase)
+	t.random, t.origin = s.settings.Random, s.settings.Origin
+	if t.missed = s.settings.Missed; t.missed == nil {
+		t.missed = func() {}
+	}
+	t.tell = func(sentence string) { s.settings.Trouble(subject(plan.Name), sentence) }
+	return t
+}
+
+// same tells whether a plan asks for what runs, its pairs aside.
+func (t *test) same(plan inventory.Test, part inventory.Part) bool {
+	plan.Sources, plan.Targets = t.Sources, t.Targets
+	return t.netif == part.Interface && reflect.DeepEqual(t.addresses, part.Addresses) && reflect.DeepEqual(t.Test, plan)
+}
+
+// openLanes opens what is not open. What cannot be is said, and tried again when
+// the next interval is given.
+func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
+	t.failures = nil
+	for _, l := range t.lanes {
+		targets := t.targets(l.family)
+		if l.stranded {
+			_ = l.socket.Close() // nothing passes it any more
+			l.socket, l.stranded, l.awaited = nil, false, 0
+		}
+		l.buffer = targets * (t.Size + overhead)
+		if l.socket != nil || targets == 0 {
+			continue
+		}
+		if err := t.openLane(l, open); err != nil {
+			t.failures = append(t.failures, err)
+		}
+	}
+}
+
+func (t *test) targets(family uint8) (n int) {
+	for _, p := range t.pairs {
+		if p != nil && p.Family == family {
+			n++
+		}
+	}
+	return n
+}
+
+// Wait is how long from a moment the next tick is away.
+func (s *Sender) Wait(m Moment) time.Duration {
+	wait := int64(Tick) - (m.Wall-s.phase)%int64(Tick)
+	return time.Duration(wait)
+}
+
+// Tick works: it takes what has come, sends what is due, and gives an interval
+// to emit where one is settled. It may be called at any moment.
+func (s *Sender) Tick(m Moment, emit func(Interval)) {
+	m, stepped := s.steps.see(m)
+	tick := (m.Wall - s.phase) / int64(Tick)
+	if stepped || s.tick == 0 {
+		s.tick = tick - 1
+	}
+	pause := m.Since - s.ticked
+	s.ticked = m.Since
+	s.readClock(m)
+	for _, t := range s.tests {
+		t.clock = s.clock
+		t.drain(m)
+		t.turn(m, stepped, pause)
+	}
+	// One tick may be caught up with, and no more: what was not sent is not sent.
+	for n := max(s.tick+1, tick-1); n <= tick; n++ {
+		for _, t := range s.tests {
+			t.send(m, n, n*int64(Tick)+s.phase)
+		}
+	}
+	s.tick = max(s.tick, tick)
+	for _, t := range s.tests {
+		given := len(t.closed)
+		t.settle(m, emit)
+		if len(t.closed) < given {
+			t.openLanes(s.settings.Open)
+		}
+	}
+}
+
+// clockEvery is how often the clock's error is asked for.
+const clockEvery = 10 * time.Second
+
+func (s *Sender) readClock(m Moment) {
+	if s.clock != 0 && m.Since-s.clockAt < clockEvery {
+		return
+	}
+	synchronized, bound := s.settings.Clock()
+	s.clock, s.clockAt = stamp.NewErrorEstimate(synchronized, stamp.NTP, bound), m.Since
+}
+
+func (t *test) drain(m Moment) {
+	for _, l := range t.lanes {
+		if l.awaited <= 0 {
+			continue
+		}
+		if err := l.drain(t, m); err != nil {
+			t.failures = append(t.failures, fmt.Errorf("source port %d: %w", l.port, err))
+			_ = l.socket.Close() // it is of no use any more, and will be opened anew
+			l.socket, l.awaited = nil, 0
+		}
+	}
+}
+
+func (t *test) send(m Moment, tick, due int64) {
+	period := int64(t.Spacing / Tick)
+	for _, l := range t.lanes {
+		if tick%period == l.offset {
+			l.send(t, m, due)
+		}
+	}
+}
+
+// Close ends all tests.
+func (s *Sender) Close() error { return s.Apply(inventory.Part{}) }

@@ -1,0 +1,42 @@
+package show
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/store"
+	"ixpqos/internal/wire"
+)
+
+type flowsInput struct {
+	RangeInput
+	From time.Time `query:"from" doc:"intervals that begin at or after this moment; 5 minutes before until where absent"`
+}
+
+type flowsOutput struct{ Body wire.Flows }
+
+func (v *Viewer) getFlows(ctx context.Context, in *flowsInput) (*flowsOutput, error) {
+	from, until, err := v.span(in.RangeInput, in.From, flowsSpan)
+	if err != nil {
+		return nil, err
+	}
+	out := wire.Flows{Source: in.Source, Target: in.Target, From: from.UTC(), Until: until.UTC(), Results: []wire.FlowResult{}}
+	flows := 0
+	err = v.Store.Flows(ctx, in.Source, in.Target, in.filter(), from, until, func(r store.Stored, heard *ippm.Heard) error {
+		if flows += len(r.Flows); flows > cmp.Or(v.limit, maxFlows) {
+			return errEnough
+		}
+		result, placed := r.Result, heard != nil
+		if placed {
+			result = ippm.Join(result, *heard)
+		}
+		out.Results = append(out.Results, wire.FlowsOf(result, placed))
+		return nil
+	})
+	if out.Complete, err = v.whole(in.PairInput, len(out.Results), err); err != nil {
+		return nil, err
+	}
+	return &flowsOutput{Body: out}, nil
+}
