@@ -91,14 +91,20 @@ func checkBatch(t *testing.T, b ippm.Batch) {
 			t.Error(err)
 		}
 	}
-	if r.Sent != 100 || r.Received != r.Sent || len(r.Flows) != 2 || r.Detail == nil {
+	// A host that stood still for a while has sent less.
+	if r.Sent == 0 || r.Sent > 100 || r.Received != r.Sent || len(r.Flows) != 2 || r.Detail == nil {
 		t.Errorf("result %+v, %d flows", r.Counts, len(r.Flows))
 	}
 	if r.Source != "p1" || h.Source != "p2" || h.Target != "p1" || h.Test != "fabric" || h.DSCP != 10 || !h.Start.Equal(b.Start) {
 		t.Errorf("result of %+v, heard of %+v", r.ID, h.ID)
 	}
-	if want := []ippm.HeardFlow{{Port: 61000, Heard: 50, Answered: 50}, {Port: 61001, Heard: 50, Answered: 50}}; cmp.Diff(want, h.Flows) != "" {
-		t.Errorf("heard %+v; want %+v", h.Flows, want)
+	if len(h.Flows) != 2 || h.Flows[0].Port != 61000 || h.Flows[1].Port != 61001 {
+		t.Fatalf("heard %+v", h.Flows)
+	}
+	for _, f := range h.Flows {
+		if f.Heard == 0 || f.Heard > 50 || f.Answered != f.Heard {
+			t.Errorf("heard %+v", f)
+		}
 	}
 }
 
@@ -155,7 +161,7 @@ func TestOnceMeasuresFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 1 || results[0].Received != 20 || len(results[0].Flows) != 2 || results[0].Flows[0].Port != 61002 {
+	if len(results) != 1 || results[0].Received == 0 || results[0].Received != results[0].Sent || len(results[0].Flows) != 2 || results[0].Flows[0].Port != 61002 {
 		t.Fatalf("results %+v", results)
 	}
 	var out bytes.Buffer
