@@ -120,6 +120,23 @@ type Stored struct {
 	StoredAt time.Time
 }
 
+// Seen is a result and what was heard of it; nil where nothing is known of that.
+type Seen struct {
+	Stored
+	Heard *ippm.Heard
+}
+
+// YieldAll yields results one by one, until yield returns an error, which it
+// returns.
+func YieldAll(results []Seen, yield func(Stored, *ippm.Heard) error) error {
+	for _, r := range results {
+		if err := yield(r.Stored, r.Heard); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Report is a batch without its results and what was heard, and when it was (last) stored.
 type Report struct {
 	ippm.Batch

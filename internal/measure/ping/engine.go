@@ -13,6 +13,7 @@ import (
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
+	"ixpqos/internal/measure/trouble"
 	"ixpqos/internal/schedule"
 )
 
@@ -189,7 +190,7 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 	if err != nil {
 		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
 	} else {
-		e.tell(name, trouble(name, measured))
+		e.tell(name, trouble.Sentence(name, wrong(measured)))
 	}
 	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start}
 	for _, m := range measured {

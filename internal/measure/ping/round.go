@@ -2,9 +2,6 @@ package ping
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -90,23 +87,12 @@ func (r Round) measure(ctx context.Context, i int, privileged bool) Measured {
 	}
 }
 
-// trouble is one sentence about all pairs that could not be sent to; empty
-// where there is none.
-func trouble(test string, measured []Measured) string {
-	var failed []string
+// wrong says of all pairs that could not be sent to why not.
+func wrong(measured []Measured) (reasons []string) {
 	for _, m := range measured {
-		if m.Err != nil && !slices.Contains(failed, m.Err.Error()) {
-			failed = append(failed, m.Err.Error())
+		if m.Err != nil {
+			reasons = append(reasons, m.Err.Error())
 		}
 	}
-	if len(failed) == 0 {
-		return ""
-	}
-	const shown = 3
-	rest := ""
-	if len(failed) > shown {
-		rest = fmt.Sprintf("; and %d more", len(failed)-shown)
-		failed = failed[:shown]
-	}
-	return fmt.Sprintf("test %q: %s%s", test, strings.Join(failed, "; "), rest)
+	return reasons
 }

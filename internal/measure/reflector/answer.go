@@ -100,13 +100,9 @@ func (p *Port) receive(q *request) {
 func (p *Port) reply(q *request, m moment) {
 	reflection := p.reflection(q, m)
 	start := len(p.octets)
-	octets, err := stamp.Reflect(p.octets, q.Payload, reflection)
-	if err != nil {
-		return
-	}
-	p.octets = octets
+	p.octets = q.Reflect(p.octets, q.Payload, reflection)
 	id := q.session.id(q.sequence)
-	p.out = append(p.out, timestamp.Outgoing{To: q.From, Payload: octets[start:], ID: id, TOS: int16(q.replyDSCP()) << 2})
+	p.out = append(p.out, timestamp.Outgoing{To: q.From, Payload: p.octets[start:], ID: id, TOS: int16(q.replyDSCP()) << 2})
 	p.counts = append(p.counts, q.answeredIn(m))
 	p.sent.add(sentReply{received: reflection.Received, sequence: reflection.Sequence, id: id})
 }

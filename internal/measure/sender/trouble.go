@@ -4,44 +4,27 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"syscall"
+
+	"ixpqos/internal/measure/trouble"
 )
 
 // tellTrouble says in one sentence what is wrong with a test, and an empty one
 // where nothing is.
 func (t *test) tellTrouble() {
 	var wrong []string
-	add := func(sentence string) {
-		if sentence != "" && !slices.Contains(wrong, sentence) {
-			wrong = append(wrong, sentence)
-		}
-	}
 	for _, err := range slices.Concat(t.unusable, t.failures) {
-		add(err.Error())
+		wrong = append(wrong, err.Error())
 	}
 	for _, p := range t.pairs {
 		if p != nil {
-			add(p.trouble(t))
+			wrong = append(wrong, p.trouble(t))
 		}
 	}
 	for _, l := range t.lanes {
-		add(l.trouble())
+		wrong = append(wrong, l.trouble())
 	}
-	t.tell(sentenceOf(t.Name, wrong))
-}
-
-func sentenceOf(test string, wrong []string) string {
-	if len(wrong) == 0 {
-		return ""
-	}
-	const shown = 3
-	rest := ""
-	if len(wrong) > shown {
-		rest = fmt.Sprintf("; and %d more", len(wrong)-shown)
-		wrong = wrong[:shown]
-	}
-	return fmt.Sprintf("test %q: %s%s", test, strings.Join(wrong, "; "), rest)
+	t.tell(trouble.Sentence(t.Name, wrong))
 }
 
 // trouble is about what has happened since it was last asked for.

@@ -27,29 +27,34 @@ type Reflection struct {
 	SentBy     Method
 }
 
-// Reflect appends the reply to a request, of the same size and at least
-// BaseSize. The two may not overlap. The error is that of ParseRequest: such a
-// packet gets no reply.
+// Reflect appends the reply to a packet, as Request.Reflect does. The error is
+// that of ParseRequest: such a packet gets no reply.
+func Reflect(dst, packet []byte, r Reflection) ([]byte, error) {
+	q, err := ParseRequest(packet)
+	if err != nil {
+		return dst, err
+	}
+	return q.Reflect(dst, packet, r), nil
+}
+
+// Reflect appends the reply to the packet that the request was read from, of the
+// same size and at least BaseSize. The two may not overlap.
 //
 // A TWAMP-Light packet's padding stays where it is, so that the reply's fields
 // cover its beginning, as in Symmetrical Size mode (RFC 6038), and is never read
 // as TLVs.
-func Reflect(dst, request []byte, r Reflection) ([]byte, error) {
-	q, err := ParseRequest(request)
-	if err != nil {
-		return dst, err
-	}
+func (q Request) Reflect(dst, packet []byte, r Reflection) []byte {
 	start := len(dst)
 	dst = Reply{
 		Sequence: r.Sequence, Sent: r.Sent, Error: r.Error, SSID: q.SSID, Received: r.Received,
 		SenderSequence: q.Sequence, SenderSent: q.Sent, SenderError: q.Error, SenderTTL: r.TTL,
-		Rest: request[min(replyRestAt, len(request)):],
+		Rest: packet[min(replyRestAt, len(packet)):],
 	}.Append(dst)
 	dst = appendZeros(dst, BaseSize-(len(dst)-start))
 	if !q.Light {
 		r.answer(dst[start+BaseSize:])
 	}
-	return dst, nil
+	return dst
 }
 
 // answer rewrites the TLVs of a request into those of its reply. From the first

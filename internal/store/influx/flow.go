@@ -45,7 +45,7 @@ func (s *Store) Flows(ctx context.Context, source, target string, filter store.F
 
 // flowsPage reads the results of one series that began in [from, until) and have
 // flows, in order.
-func (s *Store) flowsPage(ctx context.Context, series ippm.Series, from, until time.Time) (results []seen, err error) {
+func (s *Store) flowsPage(ctx context.Context, series ippm.Series, from, until time.Time) (results []store.Seen, err error) {
 	points, err := s.points(ctx, series, from, until)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (s *Store) flowsPage(ctx context.Context, series ippm.Series, from, until t
 		at := p.Start.UnixNano()
 		if flows := found.flows[flowsKey{at, p.Kind}]; p.flows > 0 && flows != nil {
 			p.Flows = flows
-			results = append(results, seen{p.Stored, found.heard[at]})
+			results = append(results, store.Seen{Stored: p.Stored, Heard: found.heard[at]})
 		}
 	}
 	return results, nil

@@ -26,13 +26,7 @@ const (
 type walk struct {
 	bucket, measurement string
 	pageLength          int
-	page                func(ctx context.Context, series ippm.Series, from, until time.Time) ([]seen, error)
-}
-
-// seen is a result, and what was heard of it.
-type seen struct {
-	store.Stored
-	heard *ippm.Heard
+	page                func(ctx context.Context, series ippm.Series, from, until time.Time) ([]store.Seen, error)
 }
 
 // Range yields the results of one pair that began in [from, until). It reads
@@ -59,18 +53,9 @@ func (s *Store) walk(ctx context.Context, w walk, source, target string, filter 
 			if err != nil {
 				return s.explain(tried, err)
 			}
-			if err := yieldAll(results, yield); err != nil {
+			if err := store.YieldAll(results, yield); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-func yieldAll(results []seen, yield func(store.Stored, *ippm.Heard) error) error {
-	for _, r := range results {
-		if err := yield(r.Stored, r.heard); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -146,10 +131,10 @@ type pointKey struct {
 }
 
 // page reads the results of one series that began in [from, until), in order.
-func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.Time) (results []seen, err error) {
+func (s *Store) page(ctx context.Context, series ippm.Series, from, until time.Time) (results []store.Seen, err error) {
 	points, err := s.points(ctx, series, from, until)
 	for _, p := range points {
-		results = append(results, seen{p.Stored, nil})
+		results = append(results, store.Seen{Stored: p.Stored})
 	}
 	return results, err
 }

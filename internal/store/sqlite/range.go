@@ -18,25 +18,19 @@ const (
 	flowsPageLength = 100
 )
 
-// seen is a result, and what was heard of it.
-type seen struct {
-	store.Stored
-	heard *ippm.Heard
-}
-
 // paging is how results are read page by page.
 type paging struct {
 	statement *sql.Stmt
 	length    int
-	read      func(ippm.Series, *packed) (seen, error)
+	read      func(ippm.Series, *packed) (store.Seen, error)
 }
 
 // Range yields the results of one pair that began in [from, until). It holds no
 // connection while yield works, which may take its time and call the store.
 func (s *Store) Range(ctx context.Context, source, target string, filter store.Filter, from, until time.Time, yield func(store.Stored) error) error {
-	read := func(series ippm.Series, p *packed) (seen, error) {
+	read := func(series ippm.Series, p *packed) (store.Seen, error) {
 		r, err := readDetailed(series, p)
-		return seen{r, nil}, err
+		return store.Seen{Stored: r}, err
 	}
 	return s.walk(ctx, paging{s.statements.page, pageLength, read}, source, target, filter, from, until,
 		func(r store.Stored, _ *ippm.Heard) error { return yield(r) })
@@ -57,7 +51,7 @@ func (s *Store) walk(ctx context.Context, by paging, source, target string, filt
 			if err != nil {
 				return explain(tried, s.path, err)
 			}
-			if err := yieldAll(results, yield); err != nil {
+			if err := store.YieldAll(results, yield); err != nil {
 				return err
 			}
 		}
@@ -65,18 +59,9 @@ func (s *Store) walk(ctx context.Context, by paging, source, target string, filt
 	return nil
 }
 
-func yieldAll(results []seen, yield func(store.Stored, *ippm.Heard) error) error {
-	for _, r := range results {
-		if err := yield(r.Stored, r.heard); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // pages gives the results of one series that began in [from, until), many at a time.
-func (p paging) pages(ctx context.Context, series numbered, from, until int64) iter.Seq2[[]seen, error] {
-	return func(yield func([]seen, error) bool) {
+func (p paging) pages(ctx context.Context, series numbered, from, until int64) iter.Seq2[[]store.Seen, error] {
+	return func(yield func([]store.Seen, error) bool) {
 		for {
 			results, err := p.page(ctx, series, from, until)
 			if !yield(results, err) || len(results) < p.length {
@@ -87,7 +72,7 @@ func (p paging) pages(ctx context.Context, series numbered, from, until int64) i
 	}
 }
 
-func (p paging) page(ctx context.Context, series numbered, from, until int64) (results []seen, err error) {
+func (p paging) page(ctx context.Context, series numbered, from, until int64) (results []store.Seen, err error) {
 	var row sql.RawBytes
 	err = each(ctx, p.statement, []any{series.id, from, until, p.length}, func(rows *sql.Rows) error {
 		if err := rows.Scan(&row); err != nil {

@@ -47,7 +47,7 @@ func resultArguments(series int64, r ippm.Result, storedAt time.Time) []any {
 }
 
 // readSeen reads packed flows, what was heard of them, a detail and resultColumns.
-func readSeen(series ippm.Series, p *packed) (seen, error) {
+func readSeen(series ippm.Series, p *packed) (store.Seen, error) {
 	flows, heard := p.blob(), !p.null()
 	var length time.Duration
 	if heard {
@@ -56,19 +56,19 @@ func readSeen(series ippm.Series, p *packed) (seen, error) {
 	heardFlows := p.blobOrNull()
 	s, err := readDetailed(series, p)
 	if err != nil {
-		return seen{s, nil}, err
+		return store.Seen{Stored: s}, err
 	}
 	if s.Flows, err = ippm.DecodeFlows(flows); err != nil {
-		return seen{s, nil}, resultError(s.ID, err)
+		return store.Seen{Stored: s}, resultError(s.ID, err)
 	}
 	if !heard {
-		return seen{s, nil}, nil
+		return store.Seen{Stored: s}, nil
 	}
 	h := ippm.Heard{ID: s.ID, Length: length}
 	if h.Flows, err = ippm.DecodeHeardFlows(heardFlows); err != nil {
-		return seen{s, nil}, resultError(s.ID, err)
+		return store.Seen{Stored: s}, resultError(s.ID, err)
 	}
-	return seen{s, &h}, nil
+	return store.Seen{Stored: s, Heard: &h}, nil
 }
 
 // readDetailed reads a packed detail and resultColumns.
