@@ -76,6 +76,7 @@ type onceCommand struct {
 	Spacing time.Duration `help:"Time between two of them, instead of the test's or 100 ms."`
 	Flows   int           `help:"Flows to each target, instead of the test's."`
 	Size    int           `help:"Bytes of the IP packet, instead of the test's."`
+	Port    uint16        `help:"First source port of flows, instead of those behind the tests' ports, or the last ones of all without a configuration."`
 	DSCP    *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
 	JSON    bool          `name:"json" help:"Print results as lines of JSON."`
 }
@@ -93,7 +94,7 @@ func (c onceCommand) Validate() error {
 
 func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {
 	s := agent.OnceSettings{Settings: c.agent(), Targets: c.Target, Test: c.Test, Kind: c.Kind,
-		Count: c.Count, Spacing: c.Spacing, Size: c.Size, Flows: c.Flows, DSCP: c.DSCP, JSON: c.JSON}
+		Count: c.Count, Spacing: c.Spacing, Size: c.Size, Flows: c.Flows, Port: c.Port, DSCP: c.DSCP, JSON: c.JSON}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		s.Progress = os.Stderr
 	}

@@ -47,7 +47,7 @@ func TestSTAMPCannot(t *testing.T) {
 	x.awaitGood("ping")
 	await(t, "every probe says in one line what it cannot", func() error {
 		return errors.Join(
-			x.saysOnly("p1", `test "fabric": source port 61002: `, "198.18.0.1:61002", "address already in use"),
+			x.saysOnly("p1", `test "fabric": source port 61002 over IPv4: `, "198.18.0.1:61002", "address already in use"),
 			x.saysOnly("p2", "STAMP is not answered on", "198.18.0.2:862", "[2001:db8::2]:862", "address already in use", "reflector_port in the inventory"),
 			x.saysOnly("p3", `test "huge": packets of 1600 bytes to "p1" over IPv`, "MTU", "lower size, or leave df away"))
 	})

@@ -345,17 +345,22 @@ func TestOnceWithNothingToMeasure(t *testing.T) {
 
 func TestCheckMakesNothing(t *testing.T) {
 	dir := t.TempDir()
-	if err := checkState(filepath.Join(dir, "a", "b")); err != nil {
-		t.Errorf("a folder that can be made: %v", err)
+	said := func(dir string) string {
+		var out strings.Builder
+		(&checker{out: &out}).state(dir)
+		return out.String()
 	}
-	if err := checkState(dir); err != nil {
-		t.Errorf("a folder that is there: %v", err)
+	if got := said(filepath.Join(dir, "a", "b")); !strings.HasPrefix(got, "ok") || !strings.Contains(got, "is not there yet") {
+		t.Errorf("a folder that can be made: %s", got)
+	}
+	if got := said(dir); !strings.HasPrefix(got, "ok") || strings.Contains(got, "not there") {
+		t.Errorf("a folder that is there: %s", got)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkState(filepath.Join(dir, "file", "under")); err == nil {
-		t.Error("a folder under a file is fine")
+	if got := said(filepath.Join(dir, "file", "under")); !strings.HasPrefix(got, "FAIL") {
+		t.Errorf("a folder under a file: %s", got)
 	}
 	if found, err := os.ReadDir(dir); err != nil || len(found) != 1 {
 		t.Errorf("the folder holds %v, %v", found, err)

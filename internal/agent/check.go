@@ -47,7 +47,7 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 	c.say("clock", checkClock(), "synchronised")
 	part, known := c.server(ctx, s, log)
 	if s.InventoryFile == "" {
-		c.say("state folder", checkState(s.State), s.State)
+		c.state(s.State)
 	}
 	if !known {
 		return !c.bad
@@ -156,12 +156,17 @@ func (c *checker) reflector(part inventory.Part) {
 	}
 }
 
-// checkState tells whether the folder can be written or, where it is not there
-// yet, made. It makes nothing itself.
-func checkState(dir string) error {
+// state tells whether the folder can be written or, where it is not there yet,
+// made. It makes nothing itself.
+func (c *checker) state(dir string) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return checkParent(dir)
+		c.say("state folder", checkParent(dir), dir+" is not there yet: run makes it")
+		return
 	}
+	c.say("state folder", checkState(dir), dir+" can be written")
+}
+
+func checkState(dir string) error {
 	f, err := os.CreateTemp(dir, "check-*")
 	if err != nil {
 		return fmt.Errorf("it cannot be written (%w): give it to this user", err)

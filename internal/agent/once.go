@@ -33,6 +33,8 @@ type OnceSettings struct {
 	Size    int
 	Flows   int
 	DSCP    *uint8
+	// Port is the first source port of flows; ports that no test has where 0.
+	Port uint16
 	// JSON prints results as lines of JSON instead of a table.
 	JSON bool
 	// Progress is where to say how far the round is; nil for nowhere.
@@ -167,6 +169,9 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	if s.DSCP != nil {
 		test.DSCP = *s.DSCP
 	}
+	if test.Kind == inventory.KindSTAMP {
+		test.Port = cmp.Or(s.Port, oncePort(part, test.Flows))
+	}
 	return test, nil
 }
 
@@ -178,7 +183,7 @@ func (s OnceSettings) plan(part inventory.Part) (inventory.Test, error) {
 	})
 	switch {
 	case i >= 0 && part.Tests[i].Kind == inventory.KindSTAMP:
-		return onceAsNow(part, part.Tests[i]), nil
+		return onceAsNow(part.Tests[i]), nil
 	case i >= 0:
 		return part.Tests[i], nil
 	case s.Test != "":

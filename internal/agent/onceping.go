@@ -60,10 +60,13 @@ func printPings(out io.Writer, source string, measured []measured) error {
 
 func loss(c ippm.Counts) string {
 	ratio, ok := c.LossRatio()
-	if !ok {
-		return "not sent"
+	switch {
+	case ok:
+		return fmt.Sprintf("%.3g %%", ratio*100)
+	case c.Unserved > 0:
+		return "unserved"
 	}
-	return fmt.Sprintf("%.3g %%", ratio*100)
+	return "not sent"
 }
 
 func delays(d ippm.Delay) string {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -22,31 +24,35 @@ const (
 	// oncePackets a flow show a loss of 5 % in all but 6 of 1,000 flows.
 	oncePackets = 100
 	onceSpacing = 100 * time.Millisecond
-	// onceFlows and oncePort are for a test that no configuration speaks of.
+	// onceFlows and onceSize are for a test that no configuration speaks of.
 	onceFlows = 16
-	oncePort  = 61000
 	onceSize  = 128
 )
 
 var defaultSTAMP = inventory.Test{Name: "once", Kind: inventory.KindSTAMP, Count: oncePackets, Spacing: onceSpacing,
-	Size: onceSize, Families: []uint8{4, 6}, Flows: onceFlows, Port: oncePort}
+	Size: onceSize, Families: []uint8{4, 6}, Flows: onceFlows}
 
-// onceAsNow is a test of the configuration for one round, beside a probe that
-// runs it too: it has source ports that no test has, and more packets a second,
-// so that a round is short.
-func onceAsNow(part inventory.Part, t inventory.Test) inventory.Test {
-	first, after := int(t.Port), int(t.Port)
-	for _, other := range part.Tests {
-		if other.Kind == inventory.KindSTAMP {
-			first, after = min(first, int(other.Port)), max(after, other.LastPort()+1)
-		}
-	}
-	t.Port = uint16(after)
-	if after+t.Flows > 1<<16 {
-		t.Port = uint16(max(first-t.Flows, inventory.MinPort))
-	}
+// onceAsNow is a test of the configuration for one round: more packets a second,
+// so that it is short.
+func onceAsNow(t inventory.Test) inventory.Test {
 	t.Count, t.Spacing = oncePackets, onceSpacing
 	return t
+}
+
+// oncePort is the first of so many source ports that no test of the configuration
+// has, whose probe may run here too: those behind the tests', or the last of all,
+// for the tests of a configuration that is not known have the first ones.
+func oncePort(part inventory.Part, flows int) uint16 {
+	first, after := 1<<16, 0
+	for _, t := range part.Tests {
+		if t.Kind == inventory.KindSTAMP {
+			first, after = min(first, int(t.Port)), max(after, t.LastPort()+1)
+		}
+	}
+	if after > 0 && after+flows <= 1<<16 {
+		return uint16(after)
+	}
+	return uint16(max(first-flows, inventory.MinPort))
 }
 
 // stamp measures as a test of kind stamp.
@@ -125,15 +131,26 @@ func printFlows(out io.Writer, source string, results []measured) error {
 	first := results[0]
 	fmt.Fprintf(out, "from %s, test %s, DSCP %d, %d flows to each target\n\n", source, first.Test, first.DSCP, len(first.Flows))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
+	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tUNSERVED\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
 	for _, m := range results {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts),
-			m.Forward, m.Backward, m.Unplaced, delays(m.RTT))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts),
+			m.Forward, m.Backward, m.Unplaced, m.Unserved, delays(m.RTT))
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
+	printUnserved(out, results)
 	return printLossyFlows(out, results)
+}
+
+// printUnserved names the targets where nothing reflects.
+func printUnserved(out io.Writer, results []measured) {
+	for _, m := range results {
+		if m.Unserved > 0 && m.Received == 0 {
+			fmt.Fprintf(out, "\n%q says that nothing reflects at %s: see whether ixpqos-probe runs there, and reflector_port.\n",
+				m.Target, net.JoinHostPort(m.Pair.To, strconv.Itoa(int(m.Pair.ReflectorPort))))
+		}
+	}
 }
 
 // printLossyFlows names the flows that lost packets, and in which direction.

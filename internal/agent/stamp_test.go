@@ -187,6 +187,48 @@ func TestFlowsThatLosePacketsAreNamed(t *testing.T) {
 	}
 }
 
+func TestATargetWhereNothingReflectsIsNamed(t *testing.T) {
+	r := ippm.Result{ID: ippm.ID{Series: ippm.Series{Source: "p1", Target: "p2", Test: "once", Family: 6}}, Counts: ippm.Counts{Unserved: 320},
+		Flows: []ippm.Flow{{Port: 65520, Counts: ippm.Counts{Unserved: 320}}}}
+	var out bytes.Buffer
+	if err := printFlows(&out, "p1", []measured{{Result: r, Pair: inventory.Pair{Target: "p2", To: "2001:db8::2", ReflectorPort: 862}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  unserved  ", "  320  ", `"p2" says that nothing reflects at [2001:db8::2]:862`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	for _, not := range []string{"not sent", "No flow lost a packet"} {
+		if strings.Contains(out.String(), not) {
+			t.Errorf("%q in\n%s", not, out.String())
+		}
+	}
+}
+
+// TestOnceHasPortsOfItsOwn: the probe that is installed runs beside it.
+func TestOnceHasPortsOfItsOwn(t *testing.T) {
+	test := func(port uint16, flows int) inventory.Test {
+		return inventory.Test{Kind: inventory.KindSTAMP, Port: port, Flows: flows}
+	}
+	for _, c := range []struct {
+		tests []inventory.Test
+		asked uint16
+		want  uint16
+	}{
+		{nil, 0, 65520},
+		{[]inventory.Test{{Kind: inventory.KindICMP}}, 0, 65520},
+		{[]inventory.Test{test(61000, 16), test(61100, 30)}, 0, 61130},
+		{[]inventory.Test{test(61000, 16), test(65500, 36)}, 0, 60984},
+		{[]inventory.Test{test(61000, 16)}, 62000, 62000},
+	} {
+		got, err := OnceSettings{Kind: inventory.KindSTAMP, Flows: 16, Port: c.asked}.test(inventory.Part{Tests: c.tests})
+		if err != nil || got.Port != c.want {
+			t.Errorf("%v, asked for %d: port %d, %v; want %d", c.tests, c.asked, got.Port, err, c.want)
+		}
+	}
+}
+
 func TestCheckKnowsTheMTU(t *testing.T) {
 	h := lab.New(t).Host("p1", "198.18.0.1/24")
 	part := inventory.Part{Probe: "p1", Addresses: []inventory.Address{{Family: 4, Host: "198.18.0.1"}},

@@ -2,7 +2,6 @@ package sender
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"syscall"
 
@@ -78,7 +77,7 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 		Identify:     t.identify,
 	})
 	if err != nil {
-		return fmt.Errorf("source port %d: %w", l.port, err)
+		return err
 	}
 	l.socket, l.drops = socket, 0
 	return nil

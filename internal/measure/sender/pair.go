@@ -27,7 +27,15 @@ type pair struct {
 	unserved    spans
 	refusal     error // of the newest packet that the kernel refused
 	unreachable bool  // it said so in the interval that is being measured
+	// When the packets were sent of which it said so first and last, since the
+	// newest reply; 0 for none.
+	firstUnserved, lastUnserved int64
 }
+
+// patience is for how long a target may say that nothing reflects there without
+// anybody being told: a probe that is restarted, or started a little later than
+// others, is away for less.
+const patience = int64(10 * time.Second)
 
 // A host says so once a second at most, whatever it is sent (kernel
 // documentation, ip-sysctl: icmp_ratelimit). So much around each time it is
@@ -40,12 +48,15 @@ const (
 // unreachableAt notes that the target said so of a packet that was sent then.
 func (p *pair) unreachableAt(since int64) {
 	p.unserved.add(since-unservedBefore, since+unservedAfter)
-	p.unreachable = true
+	p.unreachable, p.lastUnserved = true, since
+	if p.firstUnserved == 0 {
+		p.firstUnserved = since
+	}
 }
 
 // reached notes a reply, and tells whether it is the first after a silence.
 func (p *pair) reached(m Moment) (afterSilence bool) {
 	afterSilence = p.answeredSince == 0 || m.Since-p.answeredSince > silence
-	p.answeredSince = m.Since
+	p.answeredSince, p.firstUnserved = m.Since, 0
 	return afterSilence
 }

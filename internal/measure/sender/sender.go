@@ -162,7 +162,7 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 			continue
 		}
 		if err := t.openLane(l, open); err != nil {
-			t.failures = append(t.failures, err)
+			t.failures = append(t.failures, failure{l.family, l.port, err})
 		}
 	}
 }
@@ -231,7 +231,7 @@ func (t *test) drain(m Moment) {
 			continue
 		}
 		if err := l.drain(t, m); err != nil {
-			t.failures = append(t.failures, fmt.Errorf("source port %d: %w", l.port, err))
+			t.failures = append(t.failures, failure{l.family, l.port, err})
 			_ = l.socket.Close() // it is of no use any more, and will be opened anew
 			l.socket, l.awaited = nil, 0
 		}

@@ -34,8 +34,8 @@ type test struct {
 	results  []ippm.Result
 	books    books
 	lateness ippm.Delay
-	unusable []error // pairs
-	failures []error // of lanes, since the newest interval was given
+	unusable []error   // pairs
+	failures []failure // since the newest interval was given
 }
 
 func newTest(plan inventory.Test, part inventory.Part, phase int64) *test {

@@ -3,7 +3,6 @@ package sender
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 
 	"ixpqos/internal/measure/trouble"
@@ -13,18 +12,47 @@ import (
 // where nothing is.
 func (t *test) tellTrouble() {
 	var wrong []string
-	for _, err := range slices.Concat(t.unusable, t.failures) {
+	for _, err := range t.unusable {
 		wrong = append(wrong, err.Error())
 	}
+	wrong = append(wrong, portTroubles(t.failures)...)
 	for _, p := range t.pairs {
 		if p != nil {
 			wrong = append(wrong, p.trouble(t))
 		}
 	}
-	for _, l := range t.lanes {
-		wrong = append(wrong, l.trouble())
+	t.tell(trouble.Sentence(t.Name, append(wrong, t.socketTroubles()...)))
+}
+
+// failure is why a lane cannot be used.
+type failure struct {
+	family uint8
+	port   uint16
+	err    error
+}
+
+// portTroubles tells of neighbouring ports with the same failure in one sentence:
+// that of the first.
+func portTroubles(failures []failure) (sentences []string) {
+	for len(failures) > 0 {
+		first, n := failures[0], 1
+		for n < len(failures) && failures[n].continues(failures[n-1]) {
+			n++
+		}
+		ports := fmt.Sprintf("port %d", first.port)
+		if n > 1 {
+			ports = fmt.Sprintf("ports %d to %d", first.port, failures[n-1].port)
+		}
+		sentences = append(sentences, fmt.Sprintf("source %s over IPv%d: %v", ports, first.family, first.err))
+		failures = failures[n:]
 	}
-	t.tell(trouble.Sentence(t.Name, wrong))
+	return sentences
+}
+
+func (f failure) continues(before failure) bool {
+	var why, whyBefore syscall.Errno
+	same := errors.As(f.err, &why) && errors.As(before.err, &whyBefore) && why == whyBefore
+	return same && f.family == before.family && f.port == before.port+1
 }
 
 // trouble is about what has happened since it was last asked for.
@@ -36,23 +64,38 @@ func (p *pair) trouble(t *test) string {
 		return fmt.Sprintf("packets of %d bytes to %q over IPv%d are larger than the interface's MTU and may not be fragmented: lower size, or leave df away", t.Size, p.Target, p.Family)
 	case refusal != nil:
 		return fmt.Sprintf("the kernel refused packets to %q over IPv%d: %v", p.Target, p.Family, refusal)
-	case unreachable:
+	case unreachable && p.firstUnserved != 0 && p.lastUnserved-p.firstUnserved >= patience:
 		return fmt.Sprintf("%q says that nothing reflects at %s: see whether ixpqos-probe runs there, and reflector_port", p.Target, p.to)
 	}
 	return ""
 }
 
-// trouble is about the lane's socket.
-func (l *lane) trouble() string {
-	if l.socket == nil {
-		return ""
+// socketTroubles are of all lanes together: what is wrong with one is seldom
+// wrong with it alone.
+func (t *test) socketTroubles() (sentences []string) {
+	dropped, needed, small := uint64(0), 0, 0
+	for _, l := range t.lanes {
+		if l.socket == nil {
+			continue
+		}
+		dropped += l.dropped()
+		if size := l.socket.BufferSize(); size < l.buffer {
+			needed, small = l.buffer, size
+		}
+		sentences = append(sentences, l.socket.Doubt())
 	}
-	if dropped := l.socket.Drops() - l.drops; dropped > 0 {
-		l.drops += dropped
-		return fmt.Sprintf("this host was too busy to take %d replies from the receive buffer in time", dropped)
+	if dropped > 0 {
+		sentences = append(sentences, fmt.Sprintf("this host was too busy to take %d replies from the receive buffers in time", dropped))
 	}
-	if size := l.socket.BufferSize(); size < l.buffer {
-		return fmt.Sprintf("the receive buffers have %d bytes where %d are needed: set net.core.rmem_max, or grant CAP_NET_ADMIN", size, l.buffer)
+	if needed > 0 {
+		sentences = append(sentences, fmt.Sprintf("the receive buffers have %d bytes where %d are needed: set net.core.rmem_max, or grant CAP_NET_ADMIN", small, needed))
 	}
-	return l.socket.Doubt()
+	return sentences
+}
+
+// dropped is how many replies the kernel dropped since it was last asked for.
+func (l *lane) dropped() uint64 {
+	n := l.socket.Drops() - l.drops
+	l.drops += n
+	return n
 }
