@@ -100,9 +100,13 @@ var measurements = []measurement{
 	}},
 	{"STAMP: CPU time of the reflector", takeReflector, []figure{
 		{"STAMP reflector at 1,280 packets/s, CPU per packet", "µs", nil, median("reflector_us")},
+		{"bare reflecting loop of the same system calls at 1,280/s", "µs", nil, median("reflector_bare_us")},
 		{"STAMP reflector at 1,280/s, share of fping", "%", atMost(40), ratio("reflector_us", "reflector_fping_us")},
+		{"STAMP reflector at 1,280/s, share of the bare reflecting loop", "%", nil, ratio("reflector_us", "reflector_bare_us")},
 		{"STAMP reflector at 10,000 packets/s, CPU per packet", "µs", nil, median("reflector_10k_us")},
+		{"bare reflecting loop of the same system calls at 10,000/s", "µs", nil, median("reflector_bare_10k_us")},
 		{"STAMP reflector at 10,000/s, share of fping", "%", atMost(20), ratio("reflector_10k_us", "reflector_fping_10k_us")},
+		{"STAMP reflector at 10,000/s, share of the bare reflecting loop", "%", nil, ratio("reflector_10k_us", "reflector_bare_10k_us")},
 	}},
 	{"STAMP: accuracy of the round-trip time", takeAccuracy, []figure{
 		{"RTT over a veth link, idle, p50", "µs", atMost(4), median("rtt_idle_p50_us")},

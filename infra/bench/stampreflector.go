@@ -8,7 +8,7 @@ import (
 )
 
 // takeReflector measures the probe as a reflector of evenly spaced packets of
-// 320 sessions, in turns with fping.
+// 320 sessions, in turns with a bare loop of the same system calls and fping.
 func takeReflector(ctx context.Context, r rig) (samples, error) {
 	taken := samples{}
 	err := r.withLink(ctx, []string{"fping"}, func(l *link) error {
@@ -16,43 +16,61 @@ func takeReflector(ctx context.Context, r rig) (samples, error) {
 		if err != nil {
 			return err
 		}
-		probe, err := l.start(ctx, far, "reflector.jsonl", probeBinary, "run", "--name", far, "--inventory", inventory)
-		if err != nil {
-			return err
-		}
-		return probe.during(func() error {
-			if err := pause(ctx, time.Second); err != nil { // to listen
-				return err
-			}
-			for range r.pick(2, 1) {
-				for _, p := range []pace{usual, heavy} {
-					if err := l.takeReflectorTurn(ctx, p, probe, taken); err != nil {
-						return err
-					}
+		for range r.pick(2, 1) {
+			for _, p := range []pace{usual, heavy} {
+				if err := l.takeReflectorTurn(ctx, p, inventory, taken); err != nil {
+					return err
 				}
 			}
-			return nil
-		})
+		}
+		return nil
 	})
 	return taken, err
 }
 
-func (l *link) takeReflectorTurn(ctx context.Context, p pace, probe *process, taken samples) error {
+func (l *link) takeReflectorTurn(ctx context.Context, p pace, inventory string, taken samples) error {
 	length := time.Duration(l.pick(3, 2)) * time.Second
-	u, err := p.undisturbed("reflector", func() (usage, error) { return l.meterReflector(ctx, p, probe, length) })
-	if err != nil {
-		return err
+	for _, turn := range []struct {
+		name string
+		take func() (usage, error)
+	}{
+		{"reflector_fping", func() (usage, error) { return l.meterFping(ctx, p, length) }},
+		{"reflector_bare", func() (usage, error) {
+			bare, err := l.startTraffic(ctx, far, "bare-reflect.json", "bare-reflect")
+			return l.meterReflector(ctx, p, bare, length, err)
+		}},
+		{"reflector", func() (usage, error) {
+			probe, err := l.start(ctx, far, "reflector.jsonl", probeBinary, "run", "--name", far, "--inventory", inventory)
+			return l.meterReflector(ctx, p, probe, length, err)
+		}},
+	} {
+		u, err := p.undisturbed(turn.name, turn.take)
+		if err != nil {
+			return err
+		}
+		taken.add(turn.name+p.name+"_us", u.each())
+		taken.add(turn.name+p.name+"_packets_per_s", u.rate())
 	}
-	taken.add("reflector"+p.name+"_us", u.each())
-	taken.add("reflector"+p.name+"_packets_per_s", u.rate())
-	u, err = p.undisturbed("fping", func() (usage, error) { return l.meterFping(ctx, p, length) })
-	if err == nil {
-		taken.add("reflector_fping"+p.name+"_us", u.each())
-	}
-	return err
+	return nil
 }
 
-func (l *link) meterReflector(ctx context.Context, p pace, probe *process, length time.Duration) (u usage, err error) {
+// meterReflector measures a process that was started, with an error or without,
+// and ends it.
+func (l *link) meterReflector(ctx context.Context, p pace, reflector *process, length time.Duration, started error) (u usage, err error) {
+	if started != nil {
+		return u, started
+	}
+	err = reflector.during(func() (err error) {
+		if err := pause(ctx, time.Second); err != nil { // to listen
+			return err
+		}
+		u, err = l.meterReflecting(ctx, p, reflector, length)
+		return err
+	})
+	return u, err
+}
+
+func (l *link) meterReflecting(ctx context.Context, p pace, reflector *process, length time.Duration) (u usage, err error) {
 	const output, lead = "generate.json", time.Second
 	generator, err := l.startTraffic(ctx, near, output, "generate", "--sources", fmt.Sprint(nearCount),
 		"--rate", fmt.Sprint(p.rate), "--for", (length + 2*lead).String())
@@ -63,7 +81,7 @@ func (l *link) meterReflector(ctx context.Context, p pace, probe *process, lengt
 		if err := pause(ctx, lead); err != nil {
 			return err
 		}
-		u, err = l.meter(ctx, probe, length)
+		u, err = l.meter(ctx, reflector, length)
 		return err
 	})
 	if err != nil {
@@ -75,6 +93,9 @@ func (l *link) meterReflector(ctx context.Context, p pace, probe *process, lengt
 	}
 	if err := l.fetch(output, &found); err != nil {
 		return u, err
+	}
+	if found.Gaps["max"] == 0 { // by a bare loop: packets that are sent back as they were say no time
+		return u, nil
 	}
 	l.note("Reflector at %d packets/s: %d sent, %d answered; time between arrivals %v", p.rate, found.Sent, found.Answered, found.Gaps)
 	return u, nil

@@ -1,5 +1,5 @@
 // Command traffic is the ends of a link that package bench measures STAMP on: a
-// reflector with many addresses, a sender, a bare loop that sends the same
+// reflector with many addresses, a sender, bare loops of either that send the same
 // packets, a generator of evenly spaced ones, and a process that only spins.
 //
 // What it promises: it says "ready" on stderr once it works, writes what it
@@ -36,11 +36,12 @@ const (
 )
 
 var commands = map[string]func(context.Context, settings) error{
-	"reflect":  reflect,
-	"send":     send,
-	"bare":     bare,
-	"generate": generate,
-	"spin":     spin,
+	"reflect":      reflect,
+	"send":         send,
+	"bare":         bare,
+	"bare-reflect": bareReflect,
+	"generate":     generate,
+	"spin":         spin,
 }
 
 func main() {
@@ -54,7 +55,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 || commands[args[0]] == nil {
-		return fmt.Errorf("name a command: reflect, send, bare, generate or spin")
+		return fmt.Errorf("name a command: reflect, send, bare, bare-reflect, generate or spin")
 	}
 	var s settings
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)

@@ -176,10 +176,22 @@ func (t *test) targets(family uint8) (n int) {
 	return n
 }
 
+// idleTick is how often a Sender works that has nothing to send: it only tells
+// one interval from the next, for what others sent in it.
+const idleTick = 5 * Tick
+
 // Wait is how long from a moment the next tick is away.
 func (s *Sender) Wait(m Moment) time.Duration {
-	wait := int64(Tick) - (m.Wall-s.phase)%int64(Tick)
-	return time.Duration(wait)
+	every := int64(idleTick)
+	if slices.ContainsFunc(s.tests, (*test).sends) {
+		every = int64(Tick)
+	}
+	return time.Duration(every - (m.Wall-s.phase)%every)
+}
+
+// sends tells whether the test has where to send from.
+func (t *test) sends() bool {
+	return slices.ContainsFunc(t.lanes, func(l *lane) bool { return l.socket != nil })
 }
 
 // Tick works: it takes what has come, sends what is due, and gives an interval

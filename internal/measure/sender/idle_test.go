@@ -1,0 +1,41 @@
+package sender
+
+import (
+	"testing"
+	"time"
+
+	"ixpqos/internal/inventory"
+)
+
+// TestWithNothingToSendItSeldomWakesUp, and tells of every interval all the same.
+func TestWithNothingToSendItSeldomWakesUp(t *testing.T) {
+	t.Parallel()
+	s, given := simulatedWith(t, partOf([]inventory.Test{plan("flows")})).Sender, 0
+	ticks := map[bool]int{}
+	run := func(part inventory.Part, from, until time.Duration) {
+		if err := s.Apply(part); err != nil {
+			t.Fatal(err)
+		}
+		for now := from; now < until; {
+			m := Moment{Wall: int64(time.Hour + now), Since: time.Hour + now}
+			now += s.Wait(m)
+			s.Tick(m, func(i Interval) {
+				if i.Whole {
+					given++
+				}
+			})
+			ticks[len(part.Peers) > 0]++
+		}
+	}
+	run(partOf([]inventory.Test{plan("flows")}), 0, 50*time.Second)
+	run(partOf([]inventory.Test{plan("flows")}, "p2"), 50*time.Second, 60*time.Second)
+	if got := ticks[false]; got > 50*4+1 {
+		t.Errorf("%d ticks in 50 s with nothing to send", got)
+	}
+	if got := ticks[true]; got < 10*20-1 {
+		t.Errorf("%d ticks in 10 s", got)
+	}
+	if given < 3 {
+		t.Errorf("%d whole intervals were given", given)
+	}
+}
