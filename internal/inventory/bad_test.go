@@ -96,9 +96,18 @@ var badFiles = append([]bad{
 		[]string{`5: viewer "noc": the name is taken by viewer "noc" in line 4`}, false},
 
 	{"unknown site", withSites("{name: p1, site: rome-3, addresses: [192.0.2.1]}"),
-		[]string{`6: probe "p1": there is no site "rome-3"; did you mean "rome-1"?`}, false},
+		[]string{`6: probe "p1": there is no site "rome-3"; did you mean "rome-1" or "rome-2"?`}, false},
 	{"unknown switch", withSites("{name: p1, switch: core, addresses: [192.0.2.1]}"),
 		[]string{`6: probe "p1": there is no switch "core"; switches are sw1, sw2`}, false},
+	{"a switch as near to three", withSwitches("sw1, sw2, sw3", "sw4"),
+		[]string{`3: probe "p1": there is no switch "sw4"; did you mean "sw1", "sw2" or "sw3"?`}, false},
+	{"a switch as near to four", withSwitches("sw1, sw2, sw3, core, sw5", "sw4"),
+		[]string{`3: probe "p1": there is no switch "sw4"; switches are sw1, sw2, sw3, core, sw5`}, false},
+	{"a switch nearer to one of four", withSwitches("sw1, sw2, sw3, core-sw4", "core-sw5"),
+		[]string{`3: probe "p1": there is no switch "core-sw5"; did you mean "core-sw4"?`}, false},
+	{"a switch near to one that stands there twice", withSwitches("sw10, sw10", "sw11"),
+		[]string{`2: switch "sw10": the name is taken by switch "sw10" in line 2`,
+			`3: probe "p1": there is no switch "sw11"; did you mean "sw10"?`}, false},
 	{"no sites at all", withProbes("{name: p1, site: rome, switch: sw1, addresses: [192.0.2.1]}"),
 		[]string{`3: probe "p1": there is no site "rome"; none is defined`, `3: probe "p1": there is no switch "sw1"; none is defined`}, false},
 	{"switch of another site", withSites("name: p1", "  site: rome-1", "  switch: sw2", "  addresses: [192.0.2.1]"),
@@ -270,6 +279,12 @@ var badFiles = append([]bad{
 func withSites(lines ...string) string {
 	return onePing + "sites:\n- {name: rome-1, switches: [sw1]}\n- {name: rome-2, switches: [sw2]}\n" +
 		"probes:\n- " + strings.Join(lines, "\n") + "\n"
+}
+
+// withSwitches has a site with these switches, and in line 3 a probe at one.
+func withSwitches(switches, at string) string {
+	return onePing + "sites: [{name: rome, switches: [" + switches + "]}]\n" +
+		"probes: [{name: p1, switch: " + at + ", addresses: [192.0.2.1]}]\n"
 }
 
 // withLink has its links in line 5 and further.
