@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -179,7 +180,11 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrViewersKey):
+			_ = huma.WriteErr(a, ctx, http.StatusForbidden, err.Error())
+			return
+		case err != nil:
 			ctx.SetHeader("WWW-Authenticate", HeaderKey)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
