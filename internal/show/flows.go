@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
@@ -14,13 +13,13 @@ import (
 
 type flowsInput struct {
 	RangeInput
-	From time.Time `query:"from" doc:"intervals that begin at or after this moment; 5 minutes before until where absent"`
+	From Moment `query:"from" doc:"intervals that begin at or after this moment; 5 minutes before until where absent"`
 }
 
 type flowsOutput struct{ Body wire.Flows }
 
 func (v *Viewer) getFlows(ctx context.Context, in *flowsInput) (*flowsOutput, error) {
-	from, until, err := v.span(in.RangeInput, in.From, flowsSpan)
+	from, until, err := v.span(in.RangeInput, in.From.Time, flowsSpan)
 	if err != nil {
 		return nil, err
 	}

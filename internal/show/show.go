@@ -100,7 +100,7 @@ func (f FilterInput) filter() store.Filter {
 
 type matrixInput struct {
 	FilterInput
-	At time.Time `query:"at" doc:"the moment to show; now where absent"`
+	At Moment `query:"at" doc:"the moment to show; now where absent"`
 }
 
 // writable refuses a moment that the answer could not name: JSON has years of
@@ -119,7 +119,7 @@ type matrixOutput struct {
 }
 
 func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput, error) {
-	at := in.At
+	at := in.At.Time
 	if at.IsZero() {
 		at = v.Now()
 	}
