@@ -195,10 +195,11 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 }
 
 // ForViewers guards an operation: it needs the key of a viewer, unless
-// everybody may read.
+// everybody may read. It takes no query parameters but its own, which operations
+// for probes do: a newer probe may say more than this server knows.
 func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	op.Security = viewerSecurity
-	op.Errors = append(op.Errors, http.StatusUnauthorized)
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
 		if err := a.Gate.CanRead(r); err != nil {
@@ -207,7 +208,7 @@ func (a *API) ForViewers(op huma.Operation) huma.Operation {
 			return
 		}
 		next(ctx)
-	})
+	}, a.knownQuery)
 	return op
 }
 

@@ -68,7 +68,7 @@ func (v *Viewer) Register(api *access.API) {
 	}}}
 	huma.Register(api, matrix, v.getMatrix)
 	ofPair := func(id, what, summary string, errs ...int) huma.Operation {
-		return get(id, "/api/v2/pairs/{source}/{target}/"+what, summary, append(errs, http.StatusNotFound, http.StatusUnprocessableEntity)...)
+		return get(id, "/api/v2/pairs/{source}/{target}/"+what, summary, append(errs, http.StatusNotFound)...)
 	}
 	huma.Register(api, ofPair("get-series", "series", "The results of one pair over time"), v.getSeries)
 	huma.Register(api, ofPair("get-flows", "flows", "The results of one pair over time, flow by flow"), v.getFlows)
