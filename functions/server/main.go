@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"ixpqos/internal/access"
@@ -32,12 +33,17 @@ type checkCommand struct {
 	File string `arg:"" help:"Inventory in YAML, or a first version's probes.json."`
 }
 
-func (c checkCommand) Run() error {
+func (c checkCommand) Run() error { return c.check(os.Stdout, os.Stderr) }
+
+func (c checkCommand) check(out, warn io.Writer) error {
 	inv, err := inventory.Load(c.File)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s is valid: version %s, %d sites, %d links, %d probes, %d targets, %d tests\n",
+	for _, warning := range inv.Warnings() {
+		fmt.Fprintf(warn, "warning: %s: %s\n", c.File, warning)
+	}
+	fmt.Fprintf(out, "%s is valid: version %s, %d sites, %d links, %d probes, %d targets, %d tests\n",
 		c.File, inv.Version, len(inv.Sites), len(inv.Links), len(inv.Probes), len(inv.Targets), len(inv.Tests))
 	return nil
 }

@@ -173,6 +173,9 @@ const (
 
 func TestWhoMayDoWhat(t *testing.T) {
 	const noKey, wrongKey = "this needs a key: send it in the header X-API-Key", "the key is not accepted"
+	viewersKey := func(name string) string {
+		return `this key is viewer "` + name + `"'s: it may read, and this needs a probe's; make one by: ixpqos-server key new NAME, and write its sha256 into the inventory`
+	}
 	s, open := serve(t, false), serve(t, true)
 	for _, c := range []struct {
 		name            string
@@ -185,8 +188,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"a hash for a key", []string{access.HeaderKey, hashOf("probe")}, wrongKey, wrongKey},
 		{"the key of a probe", []string{access.HeaderKey, "probe"}, "", wrongKey},
 		{"the key of a probe in a file of its own", []string{access.HeaderKey, "probe-file"}, "", wrongKey},
-		{"the key of a viewer", []string{access.HeaderKey, "viewer"}, wrongKey, ""},
-		{"the key of a viewer in a file of its own", []string{access.HeaderKey, "viewer-file"}, wrongKey, ""},
+		{"the key of a viewer", []string{access.HeaderKey, "viewer"}, viewersKey("noc"), ""},
+		{"the key of a viewer in a file of its own", []string{access.HeaderKey, "viewer-file"}, viewersKey("boss"), ""},
 		{"a viewer's password", []string{"Authorization", basic("anybody", "viewer")}, noKey, ""},
 		{"a viewer's password from a file of its own", []string{"Authorization", basic("", "viewer-file")}, noKey, ""},
 		{"a viewer's key as user", []string{"Authorization", basic("viewer", "")}, noKey, noKey},
@@ -214,9 +217,18 @@ func TestWhoMayDoWhat(t *testing.T) {
 func checkAccess(t *testing.T, s *server, path, why string, headers []string) {
 	t.Helper()
 	got := s.do(t, http.MethodGet, path, headers...)
-	if why != "" {
+	switch _, challenged := got.Header["Www-Authenticate"]; {
+	case strings.HasPrefix(why, "this key is "): // whose it is is known: no other answer to a challenge would help
+		got.isProblem(t, http.StatusForbidden, why)
+		if challenged {
+			t.Errorf("%s: asks for a key, and has one", path)
+		}
+	case why != "":
 		got.isProblem(t, http.StatusUnauthorized, why)
-	} else if got.StatusCode != http.StatusOK {
+		if !challenged {
+			t.Errorf("%s: does not ask for a key", path)
+		}
+	case got.StatusCode != http.StatusOK:
 		t.Errorf("%s: status %d: %s", path, got.StatusCode, got.body)
 	}
 }

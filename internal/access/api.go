@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -179,7 +180,11 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrViewersKey):
+			_ = huma.WriteErr(a, ctx, http.StatusForbidden, err.Error())
+			return
+		case err != nil:
 			ctx.SetHeader("WWW-Authenticate", HeaderKey)
 			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
 			return
@@ -190,10 +195,11 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 }
 
 // ForViewers guards an operation: it needs the key of a viewer, unless
-// everybody may read.
+// everybody may read. It takes no query parameters but its own, which operations
+// for probes do: a newer probe may say more than this server knows.
 func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	op.Security = viewerSecurity
-	op.Errors = append(op.Errors, http.StatusUnauthorized)
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
 		if err := a.Gate.CanRead(r); err != nil {
@@ -202,7 +208,7 @@ func (a *API) ForViewers(op huma.Operation) huma.Operation {
 			return
 		}
 		next(ctx)
-	})
+	}, a.knownQuery)
 	return op
 }
 

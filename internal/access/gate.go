@@ -14,6 +14,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -40,11 +41,17 @@ type Gate struct {
 var (
 	ErrNoKey    = errors.New("this needs a key: send it in the header " + HeaderKey + " (in a browser: as the password)")
 	ErrWrongKey = errors.New("the key is not accepted")
+	// ErrViewersKey: the key is accepted, but for something else.
+	ErrViewersKey = errors.New("it may read, and this needs a probe's; make one by: ixpqos-server key new NAME, and write its sha256 into the inventory")
 )
 
 // Probe is the name of the probe whose key was presented.
 func (g Gate) Probe(presented string) (name string, err error) {
-	return g.find(presented, inventory.RoleProbe)
+	name, err = g.find(presented, inventory.RoleProbe)
+	if viewer, other := g.Viewer(presented); err != nil && other == nil {
+		err = fmt.Errorf("this key is viewer %q's: %w", viewer, ErrViewersKey)
+	}
+	return name, err
 }
 
 // Viewer is the name of the viewer whose key was presented.

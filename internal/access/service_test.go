@@ -44,6 +44,45 @@ func TestWhatTheRouterRefuses(t *testing.T) {
 	}
 }
 
+// TestUnknownQueryParameters: a mistyped one would be passed over, and the answer
+// be about something else than was asked for.
+func TestUnknownQueryParameters(t *testing.T) {
+	s := serve(t, false)
+	for path, want := range map[string]string{
+		"/api/v2/pairs/p1/p2/series?form=2026-11-24T10:00:00Z": "query.form: unknown parameter; known are dscp, family, from, test, until",
+		"/api/v2/pairs/p1/p2/flows?Test=a&zzz&test=b":          "query.Test: unknown parameter; known are dscp, family, from, test, until; query.zzz: unknown",
+		"/api/v2/pairs/p1/p2/coverage?test=a":                  "query.test: unknown parameter; there are none here",
+		"/api/v2/matrix?from=2026-11-24T10:00:00Z":             "query.from: unknown parameter; known are at, dscp, family, test",
+		"/api/v2/links?test=a":                                 "query.test: unknown parameter; there are none here",
+		"/api/v2/probes?X-API-Key=viewer":                      "query.X-API-Key: unknown parameter; there are none here",
+	} {
+		// Who may not read learns nothing of what there is.
+		s.do(t, http.MethodGet, path).isProblem(t, http.StatusUnauthorized, "this needs a key")
+		got := s.do(t, http.MethodGet, path, access.HeaderKey, "viewer")
+		got.isProblem(t, http.StatusUnprocessableEntity, "validation failed")
+		var problem struct {
+			Errors []struct{ Location, Message string }
+		}
+		if err := json.Unmarshal([]byte(got.body), &problem); err != nil {
+			t.Fatal(err)
+		}
+		said := []string{}
+		for _, e := range problem.Errors {
+			said = append(said, e.Location+": "+e.Message)
+		}
+		if all := strings.Join(said, "; "); !strings.HasPrefix(all, want) {
+			t.Errorf("%s: %s; want %s", path, all, want)
+		}
+	}
+	// A newer probe may say more than this server knows, and the first version's
+	// clients and the page are as they were.
+	for path, key := range map[string]string{forProbes + "?probe=p1&newer=1": "probe", "/api/v1/data/probe/p1/last?x=1": "viewer", "/?x=1": "viewer"} {
+		if got := s.do(t, http.MethodGet, path, access.HeaderKey, key); got.StatusCode != http.StatusOK && got.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %d, %s", path, got.StatusCode, got.body)
+		}
+	}
+}
+
 func TestPanicOfAHandler(t *testing.T) {
 	s := serve(t, true, func(api *access.API) {
 		api.Mux.HandleFunc("GET /broken", func(http.ResponseWriter, *http.Request) { panic("no map") })
@@ -84,7 +123,8 @@ type document struct {
 	OpenAPI string
 	Info    struct{ Title, Version string }
 	Paths   map[string]map[string]struct {
-		Security []map[string][]string
+		Security  []map[string][]string
+		Responses map[string]any
 	}
 	Components struct {
 		SecuritySchemes map[string]struct{ Type, In, Name, Scheme string }
@@ -124,6 +164,9 @@ func TestOpenAPI(t *testing.T) {
 					}
 					schemes = append(schemes, scheme)
 				}
+			}
+			if _, told := operation.Responses["422"]; !told && slices.Contains(schemes, "viewerKey") && path != "/metrics" {
+				t.Errorf("%s does not tell that parameters may be wrong", path)
 			}
 			slices.Sort(schemes)
 			security[method+" "+path] = schemes

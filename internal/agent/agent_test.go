@@ -149,6 +149,8 @@ func TestTheLastGoodConfigurationSurvives(t *testing.T) {
 		says   string
 	}{
 		"server in trouble": {"x", http.StatusInternalServerError, "answered 500 Internal Server Error: as told"},
+		"the wrong key":     {"x", http.StatusUnauthorized, "answered 401 Unauthorized: as told"},
+		"a viewer's key":    {"x", http.StatusForbidden, "answered 403 Forbidden: as told"},
 		"not JSON":          {"<html>", http.StatusOK, "the configuration cannot be read"},
 		"another probe's":   {strings.Replace(configOf(t, testPart("v3")), `"probe":"p1"`, `"probe":"p9"`, 1), http.StatusOK, `for probe "p9", but this is "p1"`},
 		"out of range":      {strings.Replace(configOf(t, testPart("v3")), `"every_s":10`, `"every_s":-10`, 1), http.StatusOK, "every_s is -10"},

@@ -96,9 +96,18 @@ var badFiles = append([]bad{
 		[]string{`5: viewer "noc": the name is taken by viewer "noc" in line 4`}, false},
 
 	{"unknown site", withSites("{name: p1, site: rome-3, addresses: [192.0.2.1]}"),
-		[]string{`6: probe "p1": there is no site "rome-3"; did you mean "rome-1"?`}, false},
+		[]string{`6: probe "p1": there is no site "rome-3"; did you mean "rome-1" or "rome-2"?`}, false},
 	{"unknown switch", withSites("{name: p1, switch: core, addresses: [192.0.2.1]}"),
 		[]string{`6: probe "p1": there is no switch "core"; switches are sw1, sw2`}, false},
+	{"a switch as near to three", withSwitches("sw1, sw2, sw3", "sw4"),
+		[]string{`3: probe "p1": there is no switch "sw4"; did you mean "sw1", "sw2" or "sw3"?`}, false},
+	{"a switch as near to four", withSwitches("sw1, sw2, sw3, core, sw5", "sw4"),
+		[]string{`3: probe "p1": there is no switch "sw4"; switches are sw1, sw2, sw3, core, sw5`}, false},
+	{"a switch nearer to one of four", withSwitches("sw1, sw2, sw3, core-sw4", "core-sw5"),
+		[]string{`3: probe "p1": there is no switch "core-sw5"; did you mean "core-sw4"?`}, false},
+	{"a switch near to one that stands there twice", withSwitches("sw10, sw10", "sw11"),
+		[]string{`2: switch "sw10": the name is taken by switch "sw10" in line 2`,
+			`3: probe "p1": there is no switch "sw11"; did you mean "sw10"?`}, false},
 	{"no sites at all", withProbes("{name: p1, site: rome, switch: sw1, addresses: [192.0.2.1]}"),
 		[]string{`3: probe "p1": there is no site "rome"; none is defined`, `3: probe "p1": there is no switch "sw1"; none is defined`}, false},
 	{"switch of another site", withSites("name: p1", "  site: rome-1", "  switch: sw2", "  addresses: [192.0.2.1]"),
@@ -188,6 +197,14 @@ var badFiles = append([]bad{
 
 	{"no kind", withTests("{name: a, every: 5m}"), []string{`3: test "a": has no kind; known are icmp, stamp`}, true},
 	{"unknown kind", withTests("{name: a, kind: trace, every: 5m}"), []string{`3: test "a": kind "trace" is not known; known are icmp, stamp`}, true},
+	{"no kind and nothing else", withTests("{name: a}"), []string{`3: test "a": has no kind; known are icmp, stamp`}, true},
+	{"unknown kind and nothing else", withTests("{name: a, kind: stmap}"), []string{`3: test "a": kind "stmap" is not known; known are icmp, stamp`}, true},
+	{"unknown kind with what only one kind has", withTests("{name: a, kind: stmap, flows: 0, interval: 10, size: 1, first_version: true, targets: [rs1]}") +
+		"targets: [{name: rs1, addresses: [192.0.2.9]}]\n",
+		[]string{`3: test "a": kind "stmap" is not known; known are icmp, stamp`}, true},
+	{"unknown kind and what all kinds have", withTests("{name: a, kind: stmap, dscp: 64, sources: [x]}"),
+		[]string{`3: test "a": kind "stmap" is not known; known are icmp, stamp`, `3: test "a": dscp is 64; it is 0 to 63`,
+			`3: test "a": sources has "x", which is no probe; there are p1, p2`}, true},
 	{"neither every nor cron", withTests("{name: a, kind: icmp}"),
 		[]string{`3: test "a": has neither every nor cron; give one of them, such as every: 5m`}, true},
 	{"both every and cron", withTests("name: a\n  kind: icmp\n  every: 5m\n  cron: '*/5 * * * *'"),
@@ -245,8 +262,7 @@ var badFiles = append([]bad{
 		"name: c\n  kind: icmp\n  every: 5m\n  first_version: true"),
 		[]string{`8: test "c": first_version is set by test "a" in line 3 already; one test at most has it`}, false},
 	{"first_version of another kind", withTests("{name: a, kind: trace, every: 5m, first_version: true}"),
-		[]string{`3: test "a": kind "trace" is not known; known are icmp, stamp`,
-			`3: test "a": first_version is for a test of kind icmp, which is what the first version did`}, true},
+		[]string{`3: test "a": kind "trace" is not known; known are icmp, stamp`}, true},
 	{"a round longer than its interval", withTests("{name: a, kind: icmp, every: 5m}", "{name: b, kind: icmp, every: 10s}"),
 		[]string{`4: test "b": a round takes up to 16s (probe "p1", 1 pairs), but the shortest interval is 10s; run it less often, or lower count, spacing or timeout`}, false},
 	{"a round longer than the shortest of cron", withTests(`{name: a, kind: icmp, cron: "0,1 4 * * *", count: 55}`),
@@ -263,6 +279,12 @@ var badFiles = append([]bad{
 func withSites(lines ...string) string {
 	return onePing + "sites:\n- {name: rome-1, switches: [sw1]}\n- {name: rome-2, switches: [sw2]}\n" +
 		"probes:\n- " + strings.Join(lines, "\n") + "\n"
+}
+
+// withSwitches has a site with these switches, and in line 3 a probe at one.
+func withSwitches(switches, at string) string {
+	return onePing + "sites: [{name: rome, switches: [" + switches + "]}]\n" +
+		"probes: [{name: p1, switch: " + at + ", addresses: [192.0.2.1]}]\n"
 }
 
 // withLink has its links in line 5 and further.

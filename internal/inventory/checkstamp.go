@@ -29,6 +29,7 @@ func (c *checker) stamp(o owner, raw rawTest, t *Test, plan *planned) {
 	t.Port, plan.portLine = uint16(c.number(o, "port", raw.Port, MinPort, maxPort, defaultPort)), raw.Port.Line
 	t.Size = c.number(o, "size", raw.Size, MinSTAMPSize(t.Families), MaxSize, defaultSTAMPSize)
 	t.DontFragment = raw.DF.Value
+	c.reflecting(o, raw.Targets.Value, t.Families)
 }
 
 func (c *checker) interval(o owner, raw at[string]) time.Duration {
@@ -102,7 +103,7 @@ func (c *checker) foreign(o owner, kind string, raw rawTest) {
 		{"port", KindSTAMP, raw.Port.Line},
 		{"df", KindSTAMP, raw.DF.Line},
 	} {
-		if key.line > 0 && key.kind != kind && slices.Contains(kinds, kind) {
+		if key.line > 0 && key.kind != kind {
 			c.fail(o, key.line, "%s is for tests of kind %s; this is one of kind %s, leave it out", key.name, key.kind, kind)
 		}
 	}

@@ -49,22 +49,25 @@ func (c *checker) test(o owner, raw rawTest) (t Test, plan planned) {
 	}
 	plan.line = o.line
 	t.Families = c.families(o, raw.Families)
-	c.foreign(o, t.Kind, raw)
-	if t.Kind == KindSTAMP {
-		c.stamp(o, raw, &t, &plan)
-	} else {
-		c.icmp(o, raw, &t, &plan)
-	}
+	c.ofKind(o, raw, &t, &plan)
 	t.DSCP = uint8(c.number(o, "dscp", raw.DSCP, 0, maxDSCP, 0))
 	probes, all := c.nodeNames()
 	t.Sources = c.names(o, "sources", raw.Sources, "probe", probes)
 	t.Targets = c.names(o, "targets", raw.Targets, "probe or target", all)
-	if t.Kind == KindSTAMP {
-		c.reflecting(o, raw.Targets.Value, t.Families)
-	} else {
-		t.FirstVersion = c.firstVersion(o, t.Kind, raw.FirstVersion)
-	}
 	return t, plan
+}
+
+// ofKind checks what is of the test's kind. Of a kind that is not known it tells
+// nothing: what the test needs, and what is too much, is not known either.
+func (c *checker) ofKind(o owner, raw rawTest, t *Test, plan *planned) {
+	switch t.Kind {
+	case KindICMP:
+		c.foreign(o, t.Kind, raw)
+		c.icmp(o, raw, t, plan)
+	case KindSTAMP:
+		c.foreign(o, t.Kind, raw)
+		c.stamp(o, raw, t, plan)
+	}
 }
 
 func (c *checker) icmp(o owner, raw rawTest, t *Test, plan *planned) {
@@ -74,15 +77,13 @@ func (c *checker) icmp(o owner, raw rawTest, t *Test, plan *planned) {
 	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)
 	t.Timeout = c.timeout(o, raw.Timeout)
 	t.Size = c.number(o, "size", raw.Size, MinSize(t.Families), MaxSize, defaultSize)
+	t.FirstVersion = c.firstVersion(o, raw.FirstVersion)
 }
 
 // firstVersion takes the mark of the one test that stands in for the first version.
-func (c *checker) firstVersion(o owner, kind string, raw at[bool]) bool {
+func (c *checker) firstVersion(o owner, raw at[bool]) bool {
 	if !raw.Value {
 		return false
-	}
-	if kind != KindICMP {
-		c.fail(o, raw.Line, "first_version is for a test of kind %s, which is what the first version did", KindICMP)
 	}
 	if holder := c.claim("first_version", "", o, raw.Line); holder != "" {
 		c.fail(o, raw.Line, "first_version is set by %s already; one test at most has it", holder)

@@ -8,11 +8,15 @@ import (
 // maxListed is how many names a hint lists.
 const maxListed = 20
 
-// hint ends an error about an unknown word: with the known one that was most
+// maxNear is how many names a hint offers that are equally near: more are a list
+// to read, not a guess.
+const maxNear = 3
+
+// hint ends an error about an unknown word: with the known ones that were most
 // likely meant, else with all that are known, introduced by lead.
 func hint(word string, known []string, lead string) string {
-	if near, ok := nearest(word, known); ok {
-		return `; did you mean "` + near + `"?`
+	if near := nearest(word, known); len(near) > 0 && len(near) <= maxNear {
+		return "; did you mean " + either(near) + "?"
 	}
 	if len(known) == 0 {
 		return "; none is defined"
@@ -23,14 +27,29 @@ func hint(word string, known []string, lead string) string {
 	return "; " + lead + " " + strings.Join(known, ", ")
 }
 
-func nearest(word string, known []string) (string, bool) {
-	best, least := "", max(1, (len(word)+1)/3)+1
+// either are words of which one was meant: "a", "b" or "c".
+func either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return `"` + words[0] + `"`
+	}
+	return `"` + strings.Join(words[:last], `", "`) + `" or "` + words[last] + `"`
+}
+
+// nearest are the known words that are as near as any is, each once; none where
+// all are far away.
+func nearest(word string, known []string) (near []string) {
+	least := max(1, (len(word)+1)/3)
 	for _, candidate := range known {
-		if d := distance(strings.ToLower(word), strings.ToLower(candidate), least); d < least {
-			best, least = candidate, d
+		d := distance(strings.ToLower(word), strings.ToLower(candidate), least+1)
+		if d < least {
+			near, least = nil, d
+		}
+		if d == least && !slices.Contains(near, candidate) {
+			near = append(near, candidate)
 		}
 	}
-	return best, best != ""
+	return near
 }
 
 // distance counts the letters to insert, delete, replace or swap with their

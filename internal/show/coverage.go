@@ -39,7 +39,7 @@ func (v *Viewer) getCoverage(_ context.Context, in *PairInput) (*coverageOutput,
 
 // uncovered is why nothing can be said of the way of a pair.
 func uncovered(inv *inventory.Inventory, in PairInput) string {
-	if !measuresFlows(inv, in) {
+	if !measuresFlows(inv, in, "") {
 		return fmt.Sprintf("no test of kind %s measures from %q to %q, so that none of its packets is spread over the members of links", inventory.KindSTAMP, in.Source, in.Target)
 	}
 	source, _ := inv.Node(in.Source)
@@ -52,10 +52,12 @@ func uncovered(inv *inventory.Inventory, in PairInput) string {
 	return fmt.Sprintf("the way from %q to %q is not known: no links of the inventory lead from switch %q to switch %q", in.Source, in.Target, source.Switch, target.Switch)
 }
 
-func measuresFlows(inv *inventory.Inventory, in PairInput) bool {
+// measuresFlows tells whether a test measures flows of the pair: the one of the
+// name, or any where it is empty.
+func measuresFlows(inv *inventory.Inventory, in PairInput, name string) bool {
 	part, _ := inv.Part(in.Source)
 	return slices.ContainsFunc(inv.Tests, func(test inventory.Test) bool {
-		return test.Kind == inventory.KindSTAMP &&
+		return test.Kind == inventory.KindSTAMP && (name == "" || name == test.Name) &&
 			slices.ContainsFunc(part.Pairs(test), func(pair inventory.Pair) bool { return pair.Target == in.Target })
 	})
 }

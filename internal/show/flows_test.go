@@ -138,6 +138,30 @@ func TestFlowsOfAPair(t *testing.T) {
 	}
 }
 
+// TestFlowsThatNothingMeasures: an answer without results says why, where that
+// is not the time that was asked for.
+func TestFlowsThatNothingMeasures(t *testing.T) {
+	s := serve(t, exchange+"  - {name: flows, kind: stamp, sources: [p1], targets: [p2]}\n")
+	s.now = storetest.At(40)
+	for path, want := range map[string]string{
+		"p2/p1/flows":             `no test of kind stamp measures from "p2" to "p1", and only such a test has flows: /series has the results of all others`,
+		"p1/rs1/flows":            `no test of kind stamp measures from "p1" to "rs1", and only such a test has flows: /series has the results of all others`,
+		"p1/p2/flows":             "",
+		"p1/p2/flows?test=flows":  "",
+		"p1/p2/flows?test=marked": `no test of kind stamp and of the name "marked" measures from "p1" to "p2", and only such a test has flows: /series has the results of all others`,
+	} {
+		got := s.flows(t, path)
+		if got.Note != want || len(got.Results) != 0 || !got.Complete {
+			t.Errorf("%s: note %q, complete %v; want %q", path, got.Note, got.Complete, want)
+		}
+	}
+	// What is there speaks for itself, also where its test is gone.
+	s.put(t, batch("p2", 39, names("p1"), silent(storetest.Pair("p2", "p1"), 39)))
+	if got := s.get(t, "/api/v2/pairs/p2/p1/flows"); strings.Contains(got.body, `"note"`) || !strings.Contains(got.body, `"port":61000`) {
+		t.Errorf("with results: %s", got.body)
+	}
+}
+
 // TestSeriesIsPlaced: a result is as its flows are, where it has unplaced losses
 // and the reflector told; all else of it stays.
 func TestSeriesIsPlaced(t *testing.T) {

@@ -41,12 +41,12 @@ type PairInput struct {
 type RangeInput struct {
 	PairInput
 	FilterInput
-	Until time.Time `query:"until" doc:"intervals that begin before this moment; now where absent"`
+	Until Moment `query:"until" doc:"intervals that begin before this moment; now where absent"`
 }
 
 // span is the time that is asked for, which ends before the second moment.
 func (v *Viewer) span(in RangeInput, from time.Time, otherwise time.Duration) (begin, end time.Time, err error) {
-	begin, end = from, in.Until
+	begin, end = from, in.Until.Time
 	if end.IsZero() {
 		end = v.Now()
 	}
@@ -88,13 +88,13 @@ func unknownPair(in PairInput) error {
 
 type seriesInput struct {
 	RangeInput
-	From time.Time `query:"from" doc:"intervals that begin at or after this moment; 24 hours before until where absent"`
+	From Moment `query:"from" doc:"intervals that begin at or after this moment; 24 hours before until where absent"`
 }
 
 type seriesOutput struct{ Body wire.Series }
 
 func (v *Viewer) getSeries(ctx context.Context, in *seriesInput) (*seriesOutput, error) {
-	from, until, err := v.span(in.RangeInput, in.From, seriesSpan)
+	from, until, err := v.span(in.RangeInput, in.From.Time, seriesSpan)
 	if err != nil {
 		return nil, err
 	}

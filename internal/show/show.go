@@ -68,7 +68,7 @@ func (v *Viewer) Register(api *access.API) {
 	}}}
 	huma.Register(api, matrix, v.getMatrix)
 	ofPair := func(id, what, summary string, errs ...int) huma.Operation {
-		return get(id, "/api/v2/pairs/{source}/{target}/"+what, summary, append(errs, http.StatusNotFound, http.StatusUnprocessableEntity)...)
+		return get(id, "/api/v2/pairs/{source}/{target}/"+what, summary, append(errs, http.StatusNotFound)...)
 	}
 	huma.Register(api, ofPair("get-series", "series", "The results of one pair over time"), v.getSeries)
 	huma.Register(api, ofPair("get-flows", "flows", "The results of one pair over time, flow by flow"), v.getFlows)
@@ -100,7 +100,7 @@ func (f FilterInput) filter() store.Filter {
 
 type matrixInput struct {
 	FilterInput
-	At time.Time `query:"at" doc:"the moment to show; now where absent"`
+	At Moment `query:"at" doc:"the moment to show; now where absent"`
 }
 
 // writable refuses a moment that the answer could not name: JSON has years of
@@ -119,7 +119,7 @@ type matrixOutput struct {
 }
 
 func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput, error) {
-	at := in.At
+	at := in.At.Time
 	if at.IsZero() {
 		at = v.Now()
 	}

@@ -16,8 +16,8 @@ type Covered struct {
 
 // OwnCovered is Covered by one pair's tuples alone.
 type OwnCovered struct {
-	Covered    float64 `json:"own_covered" doc:"covered, by the tuples of this pair alone" minimum:"0" maximum:"1"`
-	Detectable float64 `json:"own_detectable" doc:"detectable, by the tuples of this pair alone" minimum:"0" maximum:"1"`
+	Covered    float64 `json:"own_covered" doc:"probability, 0 to 1, that every member was measured by at least one of this pair's own tuples, whatever other pairs send" minimum:"0" maximum:"1"`
+	Detectable float64 `json:"own_detectable" doc:"probability, 0 to 1, that every member was measured by at least three of this pair's own tuples, whatever other pairs send" minimum:"0" maximum:"1"`
 }
 
 // LinkCoverage is how surely every member of a link is measured in one direction.
@@ -35,7 +35,7 @@ type LinkCoverage struct {
 // PairLink is a link on the way of a pair.
 type PairLink struct {
 	LinkCoverage
-	OwnTuples int `json:"own_tuples" doc:"those of the tuples that are this pair's"`
+	OwnTuples int `json:"own_tuples" doc:"how many of the tuples are this pair's own: its requests where the link is on the way forward, the replies to them on the way back"`
 	OwnCovered
 }
 
