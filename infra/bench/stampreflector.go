@@ -36,12 +36,17 @@ func (l *link) takeReflectorTurn(ctx context.Context, p pace, inventory string, 
 	}{
 		{"reflector_fping", func() (usage, error) { return l.meterFping(ctx, p, length) }},
 		{"reflector_bare", func() (usage, error) {
-			bare, err := l.startTraffic(ctx, far, "bare-reflect.json", "bare-reflect")
-			return l.meterReflector(ctx, p, bare, length, err)
+			u, _, err := l.meterReflector(ctx, p, length, func() (*process, error) {
+				return l.startTraffic(ctx, far, "bare-reflect.json", "bare-reflect")
+			})
+			return u, err
 		}},
 		{"reflector", func() (usage, error) {
-			probe, err := l.start(ctx, far, "reflector.jsonl", probeBinary, "run", "--name", far, "--inventory", inventory)
-			return l.meterReflector(ctx, p, probe, length, err)
+			u, found, err := l.meterReflector(ctx, p, length, func() (*process, error) {
+				return l.start(ctx, far, "reflector.jsonl", probeBinary, "run", "--name", far, "--inventory", inventory)
+			})
+			l.note("Reflector at %d packets/s: %d sent, %d answered; time between arrivals %v", p.rate, found.Sent, found.Answered, found.Gaps)
+			return u, err
 		}},
 	} {
 		u, err := p.undisturbed(turn.name, turn.take)
@@ -54,28 +59,35 @@ func (l *link) takeReflectorTurn(ctx context.Context, p pace, inventory string, 
 	return nil
 }
 
-// meterReflector measures a process that was started, with an error or without,
-// and ends it.
-func (l *link) meterReflector(ctx context.Context, p pace, reflector *process, length time.Duration, started error) (u usage, err error) {
-	if started != nil {
-		return u, started
+// generated is what package traffic tells of the packets that it sent, and of the
+// arrivals by what the replies say: those of a bare loop say nothing.
+type generated struct {
+	Sent, Answered int
+	Gaps           distribution
+}
+
+// meterReflector measures what start starts, and ends it.
+func (l *link) meterReflector(ctx context.Context, p pace, length time.Duration, start func() (*process, error)) (u usage, found generated, err error) {
+	reflector, err := start()
+	if err != nil {
+		return u, found, err
 	}
 	err = reflector.during(func() (err error) {
 		if err := pause(ctx, time.Second); err != nil { // to listen
 			return err
 		}
-		u, err = l.meterReflecting(ctx, p, reflector, length)
+		u, found, err = l.meterReflecting(ctx, p, reflector, length)
 		return err
 	})
-	return u, err
+	return u, found, err
 }
 
-func (l *link) meterReflecting(ctx context.Context, p pace, reflector *process, length time.Duration) (u usage, err error) {
+func (l *link) meterReflecting(ctx context.Context, p pace, reflector *process, length time.Duration) (u usage, found generated, err error) {
 	const output, lead = "generate.json", time.Second
 	generator, err := l.startTraffic(ctx, near, output, "generate", "--sources", fmt.Sprint(nearCount),
 		"--rate", fmt.Sprint(p.rate), "--for", (length + 2*lead).String())
 	if err != nil {
-		return u, err
+		return u, found, err
 	}
 	err = generator.finishing(func() (err error) {
 		if err := pause(ctx, lead); err != nil {
@@ -85,20 +97,10 @@ func (l *link) meterReflecting(ctx context.Context, p pace, reflector *process, 
 		return err
 	})
 	if err != nil {
-		return u, err
+		return u, found, err
 	}
-	var found struct {
-		Sent, Answered int
-		Gaps           distribution
-	}
-	if err := l.fetch(output, &found); err != nil {
-		return u, err
-	}
-	if found.Gaps["max"] == 0 { // by a bare loop: packets that are sent back as they were say no time
-		return u, nil
-	}
-	l.note("Reflector at %d packets/s: %d sent, %d answered; time between arrivals %v", p.rate, found.Sent, found.Answered, found.Gaps)
-	return u, nil
+	err = l.fetch(output, &found)
+	return u, found, err
 }
 
 // reflectorInventory is one probe to which 20 others measure.

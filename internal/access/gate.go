@@ -47,8 +47,10 @@ var (
 
 // Probe is the name of the probe whose key was presented.
 func (g Gate) Probe(presented string) (name string, err error) {
-	name, err = g.find(presented, inventory.RoleProbe)
-	if viewer, other := g.Viewer(presented); err != nil && other == nil {
+	if name, err = g.find(presented, inventory.RoleProbe); err == nil {
+		return name, nil
+	}
+	if viewer, other := g.Viewer(presented); other == nil {
 		err = fmt.Errorf("this key is viewer %q's: %w", viewer, ErrViewersKey)
 	}
 	return name, err

@@ -3,6 +3,7 @@ package access
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -19,8 +20,12 @@ func (a *API) knownQuery(ctx huma.Context, next func(huma.Context)) {
 		advice = "known are " + strings.Join(known, ", ")
 	}
 	var errs []error
-	url := ctx.URL()
-	for _, name := range slices.Sorted(maps.Keys(url.Query())) {
+	asked := ctx.URL()
+	query, err := url.ParseQuery(asked.RawQuery)
+	if err != nil {
+		errs = append(errs, &huma.ErrorDetail{Location: "query", Message: err.Error()})
+	}
+	for _, name := range slices.Sorted(maps.Keys(query)) {
 		if !slices.Contains(known, name) {
 			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "unknown parameter; " + advice})
 		}

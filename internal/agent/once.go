@@ -169,10 +169,10 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	if s.DSCP != nil {
 		test.DSCP = *s.DSCP
 	}
-	if test.Kind == inventory.KindSTAMP {
-		test.Port = cmp.Or(s.Port, oncePort(part, test.Flows))
+	if test.Port = s.Port; test.Kind == inventory.KindSTAMP && s.Port == 0 {
+		test.Port, err = oncePort(part, test.Flows)
 	}
-	return test, nil
+	return test, err
 }
 
 // plan is the test that is named, or the first of its kind, or a common one

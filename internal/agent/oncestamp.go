@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"slices"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -39,20 +37,30 @@ func onceAsNow(t inventory.Test) inventory.Test {
 	return t
 }
 
-// oncePort is the first of so many source ports that no test of the configuration
-// has, whose probe may run here too: those behind the tests', or the last of all,
+// oncePort is the first of so many source ports that nothing of the configuration
+// has, whose probe may run here too: those behind a test's, or the last of all,
 // for the tests of a configuration that is not known have the first ones.
-func oncePort(part inventory.Part, flows int) uint16 {
-	first, after := 1<<16, 0
+func oncePort(part inventory.Part, flows int) (uint16, error) {
+	var behind, before []int
 	for _, t := range part.Tests {
 		if t.Kind == inventory.KindSTAMP {
-			first, after = min(first, int(t.Port)), max(after, t.LastPort()+1)
+			behind, before = append(behind, t.LastPort()+1), append(before, int(t.Port)-flows)
 		}
 	}
-	if after > 0 && after+flows <= 1<<16 {
-		return uint16(after)
+	for _, first := range slices.Concat(behind, []int{1<<16 - flows}, before) {
+		if first >= inventory.MinPort && first+flows <= 1<<16 && !hasPorts(part, first, first+flows-1) {
+			return uint16(first), nil
+		}
 	}
-	return uint16(max(first-flows, inventory.MinPort))
+	return 0, fmt.Errorf("no %d source ports in a row beside those of the tests were found: name the first by --port, or fewer by --flows", flows)
+}
+
+// hasPorts tells whether the probe of the configuration has any of those ports.
+func hasPorts(part inventory.Part, first, last int) bool {
+	reflector := int(part.ReflectorPort)
+	return first <= reflector && reflector <= last || slices.ContainsFunc(part.Tests, func(t inventory.Test) bool {
+		return t.Kind == inventory.KindSTAMP && int(t.Port) <= last && first <= t.LastPort()
+	})
 }
 
 // stamp measures as a test of kind stamp.
@@ -66,10 +74,11 @@ func (r round) stamp(ctx context.Context) ([]measured, error) {
 	ctx, done := context.WithCancel(ctx)
 	defer done()
 	begin := time.Now().Add(warmUp)
+	wrong := "" // the newest sentence says most
 	s := sender.New(sender.Settings{Name: r.source, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Origin: begin.UnixNano(),
 		Trouble: func(_, sentence string) {
 			if sentence != "" {
-				r.log.Warn(sentence)
+				wrong = sentence
 			}
 		}})
 	parts := make(chan inventory.Part, 1)
@@ -81,6 +90,9 @@ func (r round) stamp(ctx context.Context) ([]measured, error) {
 			done()
 		}
 	})
+	if wrong != "" {
+		r.log.Warn(wrong)
+	}
 	if err == nil && results == nil {
 		err = errors.New("nothing was measured")
 	}
@@ -139,18 +151,7 @@ func printFlows(out io.Writer, source string, results []measured) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}
-	printUnserved(out, results)
 	return printLossyFlows(out, results)
-}
-
-// printUnserved names the targets where nothing reflects.
-func printUnserved(out io.Writer, results []measured) {
-	for _, m := range results {
-		if m.Unserved > 0 && m.Received == 0 {
-			fmt.Fprintf(out, "\n%q says that nothing reflects at %s: see whether ixpqos-probe runs there, and reflector_port.\n",
-				m.Target, net.JoinHostPort(m.Pair.To, strconv.Itoa(int(m.Pair.ReflectorPort))))
-		}
-	}
 }
 
 // printLossyFlows names the flows that lost packets, and in which direction.

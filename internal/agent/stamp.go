@@ -39,7 +39,7 @@ type stampEngine struct {
 func (e *stampEngine) Run(ctx context.Context, parts <-chan inventory.Part, emit func(context.Context, ippm.Batch) error) error {
 	r := reflector.New(reflector.ThisHost(e.name, e.board.set))
 	defer r.Close()
-	s := sender.New(sender.Settings{Name: e.name, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Trouble: e.board.set, Missed: e.board.missedOne})
+	s := sender.New(sender.Settings{Name: e.name, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Patience: sender.Patience, Trouble: e.board.set, Missed: e.board.missedOne})
 	own := make(chan inventory.Part)
 	settled := make(chan sender.Interval, stampQueue)
 	group, ctx := errgroup.WithContext(ctx)

@@ -187,14 +187,14 @@ func TestFlowsThatLosePacketsAreNamed(t *testing.T) {
 	}
 }
 
-func TestATargetWhereNothingReflectsIsNamed(t *testing.T) {
+func TestATargetWhereNothingReflectsIsUnserved(t *testing.T) {
 	r := ippm.Result{ID: ippm.ID{Series: ippm.Series{Source: "p1", Target: "p2", Test: "once", Family: 6}}, Counts: ippm.Counts{Unserved: 320},
 		Flows: []ippm.Flow{{Port: 65520, Counts: ippm.Counts{Unserved: 320}}}}
 	var out bytes.Buffer
 	if err := printFlows(&out, "p1", []measured{{Result: r, Pair: inventory.Pair{Target: "p2", To: "2001:db8::2", ReflectorPort: 862}}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"  unserved  ", "  320  ", `"p2" says that nothing reflects at [2001:db8::2]:862`} {
+	for _, want := range []string{"  unserved  ", "  320  "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}
@@ -218,14 +218,23 @@ func TestOnceHasPortsOfItsOwn(t *testing.T) {
 	}{
 		{nil, 0, 65520},
 		{[]inventory.Test{{Kind: inventory.KindICMP}}, 0, 65520},
-		{[]inventory.Test{test(61000, 16), test(61100, 30)}, 0, 61130},
-		{[]inventory.Test{test(61000, 16), test(65500, 36)}, 0, 60984},
+		{[]inventory.Test{test(61000, 16), test(61020, 30)}, 0, 61050},
+		{[]inventory.Test{test(61000, 16), test(61016, 4520)}, 0, 60984},
+		{[]inventory.Test{test(60985, 16)}, 0, 65520}, // 61001 is the reflector's
 		{[]inventory.Test{test(61000, 16)}, 62000, 62000},
 	} {
-		got, err := OnceSettings{Kind: inventory.KindSTAMP, Flows: 16, Port: c.asked}.test(inventory.Part{Tests: c.tests})
+		got, err := OnceSettings{Kind: inventory.KindSTAMP, Flows: 16, Port: c.asked}.test(inventory.Part{Tests: c.tests, ReflectorPort: 61001})
 		if err != nil || got.Port != c.want {
 			t.Errorf("%v, asked for %d: port %d, %v; want %d", c.tests, c.asked, got.Port, err, c.want)
 		}
+	}
+}
+
+func TestOnceFindsNoPorts(t *testing.T) {
+	all := inventory.Test{Kind: inventory.KindSTAMP, Port: inventory.MinPort, Flows: 1<<16 - inventory.MinPort}
+	_, err := OnceSettings{Kind: inventory.KindSTAMP}.test(inventory.Part{Tests: []inventory.Test{all}})
+	if err == nil || !strings.Contains(err.Error(), "--port") {
+		t.Errorf("error %v", err)
 	}
 }
 

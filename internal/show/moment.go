@@ -20,7 +20,8 @@ func (m *Moment) UnmarshalText(text []byte) (err error) {
 		return nil
 	}
 	advice := "write a time as RFC 3339 does, such as " + momentExample
-	if strings.Contains(string(text), " ") { // what a + of a query stands for
+	meant := strings.Replace(string(text), " ", "+", 1) // what a + of a query stands for
+	if _, err := time.Parse(time.RFC3339, meant); err == nil {
 		advice += "; the + of an offset is %2B in a URL"
 	}
 	return errors.New(advice)

@@ -17,6 +17,7 @@ func TestTimesThatAreNone(t *testing.T) {
 			{"1772366400", "write a time as RFC 3339 does, such as 2026-11-24T10:00:00Z"},
 			{"2026-11-24", "write a time as RFC 3339 does, such as 2026-11-24T10:00:00Z"},
 			{"2026-11-24T10:00:00", "write a time as RFC 3339 does, such as 2026-11-24T10:00:00Z"},
+			{"2026-11-24 10:00:00", "write a time as RFC 3339 does, such as 2026-11-24T10:00:00Z"},
 			{"2026-11-24T10:00:00 01:00", "write a time as RFC 3339 does, such as 2026-11-24T10:00:00Z; the + of an offset is %2B in a URL"},
 		} {
 			got := s.get(t, "/api/v2/"+parameter+"="+url.QueryEscape(c.time))

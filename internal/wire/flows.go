@@ -16,7 +16,7 @@ type Flows struct {
 	Results []FlowResult `json:"results" doc:"by test, family and DSCP, then by time; those that have flows"`
 	// Complete is false where there were more than are given at once.
 	Complete bool   `json:"complete" doc:"false where there are more results than are given at once; ask for less time"`
-	Note     string `json:"note,omitempty" doc:"why there are no results, where that is not the time that was asked for"`
+	Note     string `json:"note,omitempty" doc:"why there are no results, where no test of kind stamp measures from source to target"`
 }
 
 // FlowResult is what one test's flows saw in one interval.

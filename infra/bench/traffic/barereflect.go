@@ -7,11 +7,9 @@ import (
 	"net/netip"
 	"time"
 
+	"ixpqos/internal/measure/reflector"
 	"ixpqos/internal/measure/timestamp"
 )
-
-// reflectorPeriod is how often a busy reflector works.
-const reflectorPeriod = 25 * time.Millisecond
 
 // bareReflect sends back what comes, over the same socket and as often as a busy
 // reflector does, and looks at none of it: what this costs is the kernel's.
@@ -25,7 +23,7 @@ func bareReflect(ctx context.Context, s settings) error {
 	ready()
 	out := make([]timestamp.Outgoing, 0, batch)
 	for err == nil {
-		time.Sleep(reflectorPeriod)
+		time.Sleep(reflector.DefaultPeriod)
 		err = sendBack(socket, out)
 	}
 	if errors.Is(err, net.ErrClosed) {

@@ -127,19 +127,15 @@ func TestASilentTarget(t *testing.T) {
 // where it is away for longer than a probe that is started anew.
 func TestAReflectorThatIsAway(t *testing.T) {
 	t.Parallel()
-	for d, worthTelling := range map[time.Duration]bool{time.Second: false, 8 * time.Second: false, 20 * time.Second: true} {
+	for d, worthTelling := range map[time.Duration]bool{time.Second: false, 9 * time.Second: false, 12 * time.Second: true, 20 * time.Second: true} {
 		v := simulated(t)
 		v.runInto(every + 2*time.Second)
 		v.impair(forward, v.of("p2"), simulation.Impairment{})
 		v.far["p2"].down()
 		v.run(d)
-		told := v.troubles["flows of test flows"]
 		v.far["p2"].up()
 		met := v.heal()[forward]
-		v.run(5 * time.Second)
-		if !worthTelling {
-			told += v.troubles["flows of test flows"]
-		}
+		told := v.told(every + 5*time.Second)
 		if strings.Contains(told, `"p2" says that nothing reflects at 198.18.0.2:862`) != worthTelling {
 			t.Errorf("%v: trouble %q", d, told)
 		}
@@ -155,6 +151,49 @@ func TestAReflectorThatIsAway(t *testing.T) {
 		if len(v.troubles) > 0 {
 			t.Errorf("%v: troubles %v when it is over", d, v.troubles)
 		}
+	}
+}
+
+// told is all trouble that there is at the end of any second.
+func (v *virtual) told(d time.Duration) (all string) {
+	for range d / time.Second {
+		v.run(time.Second)
+		all += v.troubles["flows of test flows"]
+	}
+	return all
+}
+
+// TestAReflectorThatStartsAgainAndAgain answers, but seldom.
+func TestAReflectorThatStartsAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	v := simulated(t)
+	v.runInto(every)
+	told := ""
+	for range 3 {
+		v.far["p2"].down()
+		told += v.told(8 * time.Second)
+		v.far["p2"].up()
+		told += v.told(time.Second)
+	}
+	if !strings.Contains(told, `"p2" says that nothing reflects`) {
+		t.Errorf("trouble %q", told)
+	}
+}
+
+// TestStartsThatAreFarApart are no trouble, whatever was said an hour before.
+func TestStartsThatAreFarApart(t *testing.T) {
+	t.Parallel()
+	v := simulated(t)
+	v.runInto(every)
+	told := ""
+	for range 3 {
+		v.far["p2"].down()
+		told += v.told(3 * time.Second)
+		v.far["p2"].up()
+		told += v.told(3 * every)
+	}
+	if told != "" {
+		t.Errorf("trouble %q", told)
 	}
 }
 

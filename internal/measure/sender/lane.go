@@ -204,7 +204,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 		return
 	}
 	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
-		p.unreachableAt(rec.sentSince)
+		p.unreachableAt(rec.sentSince, t)
 	}
 }
 

@@ -26,16 +26,15 @@ type pair struct {
 	// that only goes on: what was sent then, and not answered, met nobody.
 	unserved    spans
 	refusal     error // of the newest packet that the kernel refused
-	unreachable bool  // it said so in the interval that is being measured
-	// When the packets were sent of which it said so first and last, since the
-	// newest reply; 0 for none.
+	unreachable bool  // it said so for long enough to be told, and nobody was yet
+	// When the packets were sent of which it said so first and last, again and again.
 	firstUnserved, lastUnserved int64
 }
 
-// patience is for how long a target may say that nothing reflects there without
-// anybody being told: a probe that is restarted, or started a little later than
+// Patience is for how long a target may say that nothing reflects there before
+// anybody need be told: a probe that is restarted, or started a little later than
 // others, is away for less.
-const patience = int64(10 * time.Second)
+const Patience = 10 * time.Second
 
 // A host says so once a second at most, whatever it is sent (kernel
 // documentation, ip-sysctl: icmp_ratelimit). So much around each time it is
@@ -46,17 +45,20 @@ const (
 )
 
 // unreachableAt notes that the target said so of a packet that was sent then.
-func (p *pair) unreachableAt(since int64) {
+// Some flows or moments that are answered meanwhile make it no better: a host may
+// refuse a part of what is sent, or its probe start again and again.
+func (p *pair) unreachableAt(since int64, t *test) {
 	p.unserved.add(since-unservedBefore, since+unservedAfter)
-	p.unreachable, p.lastUnserved = true, since
-	if p.firstUnserved == 0 {
+	if again := int64(max(silence, 2*t.Spacing)); p.lastUnserved == 0 || since-p.lastUnserved > again {
 		p.firstUnserved = since
 	}
+	p.lastUnserved = since
+	p.unreachable = p.unreachable || since-p.firstUnserved >= int64(t.patience)
 }
 
 // reached notes a reply, and tells whether it is the first after a silence.
 func (p *pair) reached(m Moment) (afterSilence bool) {
 	afterSilence = p.answeredSince == 0 || m.Since-p.answeredSince > silence
-	p.answeredSince, p.firstUnserved = m.Since, 0
+	p.answeredSince = m.Since
 	return afterSilence
 }

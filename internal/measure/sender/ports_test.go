@@ -15,14 +15,15 @@ func TestPortsThatCannotBeUsedAreToldOnce(t *testing.T) {
 	v := simulatedWith(t, inventory.Part{})
 	open := v.settings.Open
 	v.settings.Open = func(o timestamp.Options) (Socket, error) {
-		if o.Local.Port() == 50000 {
+		if o.Local.Port() == 50001 {
 			return open(o)
 		}
 		return nil, fmt.Errorf("%v: %w", o.Local, syscall.EADDRNOTAVAIL)
 	}
 	v.apply(partOf([]inventory.Test{plan("flows")}, "p2"))
 	told := v.troubles["flows of test flows"]
-	if want := `test "flows": source ports 50001 to 50003 over IPv4: 198.18.0.1:50001: cannot assign requested address`; told != want {
+	if want := `test "flows": source port 50000 over IPv4: 198.18.0.1:50000: cannot assign requested address; ` +
+		`source ports 50002 to 50003 over IPv4: 198.18.0.1:50002: cannot assign requested address`; told != want {
 		t.Errorf("trouble %q; want %q", told, want)
 	}
 	v.settings.Open = open

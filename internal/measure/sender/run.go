@@ -27,6 +27,7 @@ func (s *Sender) Run(ctx context.Context, parts <-chan inventory.Part, emit func
 			if err := s.Apply(part); err != nil {
 				return err
 			}
+			timer.Reset(s.Wait(now())) // it may have been idle
 		case <-timer.C:
 			s.Tick(now(), emit)
 			timer.Reset(s.Wait(now()))

@@ -35,6 +35,9 @@ type Settings struct {
 	// Trouble is told, by subject, what is wrong with a test, and an empty
 	// sentence once it is over.
 	Trouble func(subject, sentence string)
+	// Patience is for how long a target may say that nothing reflects there before
+	// Trouble is told.
+	Patience time.Duration
 	// Missed, where it is set, is told of every interval that is not given: a clock
 	// stepped in it, or it began while the process stood still.
 	Missed func()
@@ -62,6 +65,7 @@ type Sender struct {
 	steps    steps
 	tick     int64         // the newest that was worked on; 0 before the first
 	ticked   time.Duration // when that was
+	sent     bool          // whether there was where to send from then
 	clockAt  time.Duration
 	clock    stamp.ErrorEstimate
 }
@@ -133,7 +137,7 @@ func (s *Sender) running(plan inventory.Test, part inventory.Part) *test {
 		}
 	}
 	t := newTest(plan, part, s.phase)
-	t.random, t.origin = s.settings.Random, s.settings.Origin
+	t.random, t.origin, t.patience = s.settings.Random, s.settings.Origin, s.settings.Patience
 	if t.missed = s.settings.Missed; t.missed == nil {
 		t.missed = func() {}
 	}
@@ -153,8 +157,9 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 	t.failures = nil
 	for _, l := range t.lanes {
 		targets := t.targets(l.family)
-		if l.stranded {
-			_ = l.socket.Close() // nothing passes it any more
+		// Nothing passes a stranded one any more.
+		if l.stranded || l.socket != nil && targets == 0 {
+			_ = l.socket.Close()
 			l.socket, l.stranded, l.awaited = nil, false, 0
 		}
 		l.buffer = targets * (t.Size + overhead)
@@ -183,23 +188,30 @@ const idleTick = 5 * Tick
 // Wait is how long from a moment the next tick is away.
 func (s *Sender) Wait(m Moment) time.Duration {
 	every := int64(idleTick)
-	if slices.ContainsFunc(s.tests, (*test).sends) {
+	if s.sends() || slices.ContainsFunc(s.tests, (*test).settles) {
 		every = int64(Tick)
 	}
 	return time.Duration(every - (m.Wall-s.phase)%every)
 }
 
-// sends tells whether the test has where to send from.
-func (t *test) sends() bool {
-	return slices.ContainsFunc(t.lanes, func(l *lane) bool { return l.socket != nil })
+// sends tells whether any test has where to send from.
+func (s *Sender) sends() bool {
+	return slices.ContainsFunc(s.tests, func(t *test) bool {
+		return slices.ContainsFunc(t.lanes, func(l *lane) bool { return l.socket != nil })
+	})
 }
+
+// settles tells whether pairs of an interval are settled, or wait for that.
+func (t *test) settles() bool { return len(t.closed) > 0 && len(t.pairs) > 0 }
 
 // Tick works: it takes what has come, sends what is due, and gives an interval
 // to emit where one is settled. It may be called at any moment.
 func (s *Sender) Tick(m Moment, emit func(Interval)) {
 	m, stepped := s.steps.see(m)
 	tick := (m.Wall - s.phase) / int64(Tick)
-	if stepped || s.tick == 0 {
+	sent := s.sent
+	s.sent = s.sends()
+	if stepped || !sent { // what nothing could be sent in is not caught up with
 		s.tick = tick - 1
 	}
 	pause := m.Since - s.ticked

@@ -21,6 +21,7 @@ type test struct {
 	missed        func()
 	random        func() uint16
 	origin        int64
+	patience      time.Duration
 
 	lanes  []*lane
 	pairs  []*pair // by slot; nil where none is
@@ -72,6 +73,9 @@ func (t *test) take(wanted []inventory.Pair) {
 			delete(t.bySSID, p.ssid)
 			t.pairs[slot] = nil
 		}
+	}
+	for len(t.pairs) > 0 && t.pairs[len(t.pairs)-1] == nil {
+		t.pairs = t.pairs[:len(t.pairs)-1]
 	}
 	for _, w := range wanted {
 		if !slices.ContainsFunc(t.pairs, func(p *pair) bool { return p != nil && p.Pair == w }) {

@@ -31,8 +31,8 @@ type failure struct {
 	err    error
 }
 
-// portTroubles tells of neighbouring ports with the same failure in one sentence:
-// that of the first.
+// portTroubles tells of neighbouring ports with the same error number in one
+// sentence: that of the first.
 func portTroubles(failures []failure) (sentences []string) {
 	for len(failures) > 0 {
 		first, n := failures[0], 1
@@ -64,7 +64,7 @@ func (p *pair) trouble(t *test) string {
 		return fmt.Sprintf("packets of %d bytes to %q over IPv%d are larger than the interface's MTU and may not be fragmented: lower size, or leave df away", t.Size, p.Target, p.Family)
 	case refusal != nil:
 		return fmt.Sprintf("the kernel refused packets to %q over IPv%d: %v", p.Target, p.Family, refusal)
-	case unreachable && p.firstUnserved != 0 && p.lastUnserved-p.firstUnserved >= patience:
+	case unreachable:
 		return fmt.Sprintf("%q says that nothing reflects at %s: see whether ixpqos-probe runs there, and reflector_port", p.Target, p.to)
 	}
 	return ""
@@ -80,7 +80,7 @@ func (t *test) socketTroubles() (sentences []string) {
 		}
 		dropped += l.dropped()
 		if size := l.socket.BufferSize(); size < l.buffer {
-			needed, small = l.buffer, size
+			needed, small = max(needed, l.buffer), size
 		}
 		sentences = append(sentences, l.socket.Doubt())
 	}

@@ -112,6 +112,7 @@ func newWorld(t *testing.T, open func(timestamp.Options) (Socket, error)) *world
 			ssid++
 			return ssid
 		},
+		Patience: Patience,
 		Trouble: func(subject, sentence string) {
 			w.troubles[subject] = sentence
 			if sentence == "" {
