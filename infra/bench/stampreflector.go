@@ -49,12 +49,9 @@ func (l *link) takeReflectorTurn(ctx context.Context, p pace, inventory string, 
 			return u, err
 		}},
 	} {
-		u, err := p.undisturbed(turn.name, turn.take)
-		if err != nil {
+		if err := p.add(taken, turn.name, turn.take); err != nil {
 			return err
 		}
-		taken.add(turn.name+p.name+"_us", u.each())
-		taken.add(turn.name+p.name+"_packets_per_s", u.rate())
 	}
 	return nil
 }

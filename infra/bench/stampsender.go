@@ -49,7 +49,7 @@ func (l *link) takeTurn(ctx context.Context, p pace, taken samples) error {
 		name string
 		take func(context.Context, pace, time.Duration) (usage, error)
 	}{{"fping", l.meterFping}, {"bare", l.meterBare}, {"sender", sent}} {
-		u, err := p.undisturbed(turn.name, func() (u usage, err error) {
+		err := p.add(taken, turn.name, func() (u usage, err error) {
 			// A reflector has room for so many sessions of one source, and each turn begins its own.
 			err = l.reflecting(ctx, stampTargets, func(*process) (err error) {
 				u, err = turn.take(ctx, p, length)
@@ -60,9 +60,18 @@ func (l *link) takeTurn(ctx context.Context, p pace, taken samples) error {
 		if err != nil {
 			return err
 		}
-		taken.add(turn.name+p.name+"_us", u.each())
-		taken.add(turn.name+p.name+"_packets_per_s", u.rate())
 	}
+	return nil
+}
+
+// add keeps what a packet cost in a turn, and how many there were, as samples.
+func (p pace) add(to samples, name string, take func() (usage, error)) error {
+	u, err := p.undisturbed(name, take)
+	if err != nil {
+		return err
+	}
+	to.add(name+p.name+"_us", u.each())
+	to.add(name+p.name+"_packets_per_s", u.rate())
 	return nil
 }
 

@@ -75,12 +75,8 @@ func (l *lane) drain() error {
 	if l.awaited <= 0 {
 		return nil
 	}
-	for n := batch; n == batch; {
-		events, err := l.Events()
-		if err != nil {
-			return err
-		}
-		n = len(events)
+	if err := takeEvents(l.Socket); err != nil {
+		return err
 	}
 	for n := batch; n == batch; {
 		in, err := l.Receive()
@@ -89,6 +85,17 @@ func (l *lane) drain() error {
 		}
 		n = len(in)
 		l.awaited -= n
+	}
+	return nil
+}
+
+func takeEvents(socket *timestamp.Socket) error {
+	for n := batch; n == batch; {
+		events, err := socket.Events()
+		if err != nil {
+			return err
+		}
+		n = len(events)
 	}
 	return nil
 }

@@ -44,12 +44,5 @@ func sendBack(socket *timestamp.Socket, out []timestamp.Outgoing) error {
 		}
 		socket.Send(out)
 	}
-	for n := batch; n == batch; {
-		events, err := socket.Events()
-		if err != nil {
-			return err
-		}
-		n = len(events)
-	}
-	return nil
+	return takeEvents(socket)
 }

@@ -163,18 +163,24 @@ func (v *virtual) told(d time.Duration) (all string) {
 	return all
 }
 
+// toldOfStarts is all trouble while the reflector of p2 starts three times, each
+// time away for a while before and there for a while after.
+func toldOfStarts(t *testing.T, away, there time.Duration) (all string) {
+	v := simulated(t)
+	v.runInto(every)
+	for range 3 {
+		v.far["p2"].down()
+		all += v.told(away)
+		v.far["p2"].up()
+		all += v.told(there)
+	}
+	return all
+}
+
 // TestAReflectorThatStartsAgainAndAgain answers, but seldom.
 func TestAReflectorThatStartsAgainAndAgain(t *testing.T) {
 	t.Parallel()
-	v := simulated(t)
-	v.runInto(every)
-	told := ""
-	for range 3 {
-		v.far["p2"].down()
-		told += v.told(8 * time.Second)
-		v.far["p2"].up()
-		told += v.told(time.Second)
-	}
+	told := toldOfStarts(t, 8*time.Second, time.Second)
 	if !strings.Contains(told, `"p2" says that nothing reflects`) {
 		t.Errorf("trouble %q", told)
 	}
@@ -183,16 +189,7 @@ func TestAReflectorThatStartsAgainAndAgain(t *testing.T) {
 // TestStartsThatAreFarApart are no trouble, whatever was said an hour before.
 func TestStartsThatAreFarApart(t *testing.T) {
 	t.Parallel()
-	v := simulated(t)
-	v.runInto(every)
-	told := ""
-	for range 3 {
-		v.far["p2"].down()
-		told += v.told(3 * time.Second)
-		v.far["p2"].up()
-		told += v.told(3 * every)
-	}
-	if told != "" {
+	if told := toldOfStarts(t, 3*time.Second, 3*every); told != "" {
 		t.Errorf("trouble %q", told)
 	}
 }
