@@ -62,8 +62,8 @@ const (
 	putFlows  = `INSERT OR REPLACE INTO flows (series, start_ns, flows) VALUES (?, ?, ?)`
 	dropFlows = `DELETE FROM flows WHERE series = ? AND start_ns = ?`
 	putHeard  = `INSERT OR REPLACE INTO heard (series, start_ns, stored_at_ns, length_ns, flows) VALUES (?, ?, ?, ?, ?)`
-	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health)
-		VALUES (?, ?, ?, ?, ?, ?)`
+	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health, run, views)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
 	putPing = `INSERT OR REPLACE INTO pings (source, target, family, at_us, loss, min_ms, max_ms, avg_ms, jitter_ms)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -104,7 +104,7 @@ const (
 			SELECT (SELECT min(probe) FROM reports WHERE probe > name) FROM probes WHERE name IS NOT NULL
 		) `
 	probes  = everyProbe + `SELECT name FROM probes WHERE name IS NOT NULL`
-	reports = everyProbe + `SELECT probe, start_ns, stored_at_ns, inventory, peers, health
+	reports = everyProbe + `SELECT probe, start_ns, stored_at_ns, inventory, peers, health, run, views
 		FROM probes CROSS JOIN reports ON probe = name
 		WHERE start_ns = (SELECT max(start_ns) FROM reports WHERE probe = name AND start_ns <= ?)
 		ORDER BY probe`

@@ -222,6 +222,7 @@ func reports(t *testing.T, s Subject) {
 	one.Heard = []ippm.Heard{HeardOf(WithFlows(NewResult(Pair("p2", "p1"), 0, 0, 200), 3))}
 	one.Health = ippm.Health{Version: "1.2.3-rc1", StartedAt: Start.Add(-123456789), Waiting: 1, WaitingBytes: 1 << 40, SetAside: 2,
 		Dropped: 3, Missed: 4, Troubles: []string{"the disk is full: free some", "“¿qué?”"}}
+	one.Run, one.Views = "0123456789abcdef", []uint32{0, 1, 1<<32 - 1}
 	quiet := ippm.Batch{Probe: "p2", Inventory: "", Start: At(1)} // a sign of life
 	later := NewBatch("p1", 2)
 	later.Peers = []string{"p9"}
