@@ -7,7 +7,7 @@ import "slices"
 // the result's counts anew. What does not belong to it, or does not fit it,
 // changes nothing.
 func Join(r Result, h Heard) Result {
-	if r.Series != h.Series || !r.Start.Equal(h.Start) || r.Length != h.Length || len(r.Flows) == 0 {
+	if r.Series != h.Series || !r.Start.Equal(h.Start) || r.Length != h.Length || len(r.Flows) == 0 || sumOf(r.Flows) != r.Counts {
 		return r
 	}
 	heard := make(map[uint16]HeardFlow, len(h.Flows))
