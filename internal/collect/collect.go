@@ -43,7 +43,7 @@ const bodyTimeout = time.Minute
 
 // What is kept of a probe's own words.
 const (
-	maxPeers        = 10_000
+	maxPeers        = inventory.MaxPeers
 	maxVersionBytes = 100
 	maxTroubles     = 20
 	maxTroubleBytes = 1_000

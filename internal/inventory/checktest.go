@@ -71,7 +71,7 @@ func (c *checker) ofKind(o owner, raw rawTest, t *Test, plan *planned) {
 }
 
 func (c *checker) icmp(o owner, raw rawTest, t *Test, plan *planned) {
-	t.Cron = raw.Cron.Value
+	t.Cron = strings.TrimSpace(raw.Cron.Value)
 	t.Every, plan.timetable = c.when(o, raw.Every, raw.Cron)
 	t.Count = c.number(o, "count", raw.Count, 1, MaxCount, defaultCount)
 	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)

@@ -20,8 +20,8 @@ import (
 // What a probe does at most, whatever its configuration asks for, beside the
 // bounds of an inventory.
 const (
-	maxPairs     = 4096
-	maxPerSecond = 20_000
+	maxPairs     = inventory.MaxPairs
+	maxPerSecond = inventory.PingBudget
 )
 
 // Engine runs the ICMP tests of a probe's configuration.
