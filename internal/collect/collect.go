@@ -43,7 +43,7 @@ const bodyTimeout = time.Minute
 
 // What is kept of a probe's own words.
 const (
-	maxPeers        = inventory.MaxPeers
+	maxPeers        = 10_000
 	maxVersionBytes = 100
 	maxTroubles     = 20
 	maxTroubleBytes = 1_000

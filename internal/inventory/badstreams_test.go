@@ -77,12 +77,16 @@ var badStreams = []bad{
 		[]string{`3: test "a": probe "p1" would reflect 2049 flows of probe "p2" over IPv4, 1024 of them in this test; it reflects at most 2048 of one address: lower flows`}, false},
 	{"more flows of all than a reflector keeps", manyProbes(34) + "tests:\n- {name: b, kind: stamp, flows: 1, port: 40000, targets: [p1]}\n- {name: a, kind: stamp, flows: 993, spacing: 1s, targets: [p0]}\n",
 		[]string{`5: test "a": probe "p0" would reflect 32769 flows of all probes together, 32769 of them in this test; it reflects at most 32767: lower flows, or name fewer sources`}, false},
-	{"more pairs than a probe has", manyTargets(4097) + "tests:\n- {name: a, kind: stamp, flows: 1, spacing: 10s}\n",
-		[]string{`4: test "a": probe "p1" would have 4097 pairs; at most 4096 in one test: name fewer sources or targets`}, false},
-	{"more peers than a probe has", manyTargets(10_001) + "tests:\n- {name: a, kind: stamp, flows: 1, spacing: 10s, targets: [t1]}\n",
-		[]string{`2: 10002 probes and targets are too many: a probe measures among at most 10000 others`}, false},
+	{"more pairs than a probe has", bothFamilies(2049) + "tests:\n- {name: a, kind: stamp, flows: 1, spacing: 10s}\n",
+		[]string{`4: test "a": probe "p1" would have 4098 pairs; at most 4096 in one test: name fewer sources or targets`}, false},
+	{"more peers than a probe has", manyTargets(4097) + "tests:\n- {name: a, kind: stamp, flows: 1, spacing: 10s, targets: [t1]}\n",
+		[]string{`2: 4098 probes and targets are too many: a probe measures among at most 4096 others`}, false},
+	{"more tests than a probe runs", withTests(manyTests(257, "{name: t%d, kind: icmp, every: 5m}")...),
+		[]string{`3: 257 tests are too many; a probe runs at most 256`}, false},
+	{"more flows than a probe keeps", manyTargets(32) + "tests:\n" + strings.Join(manyTests(5, "- {name: t%d, kind: stamp, flows: 1000, spacing: 60s, interval: 60s, port: 4%d000}\n"), ""),
+		[]string{`4: test "t0": probe "p1" would send and reflect 160000 flows, 32000 of them in this test; it has room for at most 131072: lower flows, or name fewer sources or targets`}, false},
 	{"more pings than a probe sends", strings.ReplaceAll(manyTargets(20), "[stamp]", "[icmp]") + "tests:\n- {name: a, kind: icmp, every: 5m, spacing: 2ms}\n- {name: b, kind: icmp, every: 5m, spacing: 1ms}\n",
-		[]string{`5: test "b": probe "p1" would send 30000 pings/s in its tests of kind icmp, 20000 of them in this one (20 pairs, one ping each 1ms); it sends at most 20000: raise spacing`}, false},
+		[]string{`5: test "b": probe "p1" would send 30000 packets/s in all its tests, 20000 of them in this one (20 pairs, one packet each 1ms); it sends at most 20000: raise spacing`}, false},
 	{"a stateful target that does not reflect", with("targets: [{name: rs1, addresses: [192.0.2.9], stateful: true}]"),
 		[]string{`3: target "rs1": stateful is for targets that answer stamp; add it to its answers, or leave stateful out`}, false},
 	{"a stateful probe", withProbes("{name: p1, addresses: [192.0.2.1], stateful: true}"),
@@ -107,4 +111,22 @@ func manyProbes(n int) string {
 		probes[i] = fmt.Sprintf("{name: p%d, addresses: [10.0.%d.%d]}", i, i/250, 1+i%250)
 	}
 	return "exchange: Many-IX\nprobes: [" + strings.Join(probes, ", ") + "]\n"
+}
+
+// bothFamilies are a probe and so many targets with two addresses each.
+func bothFamilies(n int) string {
+	targets := make([]string, n)
+	for i := range targets {
+		targets[i] = fmt.Sprintf("{name: t%d, addresses: [10.0.%d.%d, \"2001:db8::1:%x\"], answers: [stamp]}", i, i/250, 1+i%250, i)
+	}
+	return "probes: [{name: p1, addresses: [192.0.2.1, \"2001:db8::1\"]}]\ntargets: [" + strings.Join(targets, ", ") + "]\n"
+}
+
+// manyTests are so many, each by its number, where the form has it once or twice.
+func manyTests(n int, form string) []string {
+	tests := make([]string, n)
+	for i := range tests {
+		tests[i] = strings.ReplaceAll(form, "%d", fmt.Sprint(i))
+	}
+	return tests
 }

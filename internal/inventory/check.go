@@ -62,7 +62,7 @@ func (c *checker) finish(plans []planned, others ...*problems) (*Inventory, erro
 		loads := loadsOf(c.inv)
 		c.pairs(plans, loads)
 		c.rounds(plans, loads)
-		c.pings(plans, loads)
+		c.packets(plans, loads)
 		c.streams(plans, loads)
 	}
 	if err := joined(all...); err != nil {

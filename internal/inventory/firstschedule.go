@@ -93,7 +93,7 @@ func (c *checker) firstTests(entries []firstTest) (plans []planned) {
 		plan := planned{line: e.line}
 		t.Every, plan.timetable = c.when(o, e.every, e.cron)
 		t.Count = c.number(o, "count", e.count, 1, MaxCount, defaultCount)
-		t.Spacing = c.duration(o, "delay", e.delay, MinSpacing, maxSpacing, defaultSpacing)
+		t.Spacing = c.duration(o, "delay", e.delay, MinSpacing, MaxSpacing, defaultSpacing)
 		c.inv.Tests = append(c.inv.Tests, t)
 		plans = append(plans, plan)
 	}

@@ -177,6 +177,7 @@ const (
 	MaxCount   = 10_000
 	MaxSize    = 9_000
 	MinSpacing = time.Millisecond
+	MaxSpacing = time.Minute
 	MaxTimeout = time.Minute
 )
 

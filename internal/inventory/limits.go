@@ -8,11 +8,15 @@ import "ixpqos/internal/ippm"
 const (
 	// MaxPairs is how many pairs a probe has in one test.
 	MaxPairs = 4096
-	// MaxPeers is how many probes and targets there are beside a probe.
-	MaxPeers = 10_000
-	// PingBudget is how many pings a second one probe sends in all its tests of kind
-	// icmp, should their rounds fall together.
-	PingBudget = 20_000
+	// MaxPeers is how many probes and targets there are beside a probe, MaxTests how
+	// many tests.
+	MaxPeers = 4096
+	MaxTests = 256
+	// MaxPacketsPerSecond is how many packets a second one probe sends in all its
+	// tests, should their rounds fall together.
+	MaxPacketsPerSecond = 20_000
+	// MaxFlowsKept is of how many flows, sent and heard, one probe keeps numbers.
+	MaxFlowsKept = 1 << 17
 	// MaxFlowsHere and MaxFlowsPerSource are how many flows one reflector is sent,
 	// by all and by one address. A flow whose test begins anew is a new session
 	// (RFC 8972, section 3), and the one before is kept beside it for a while: so
@@ -38,13 +42,32 @@ func (c *checker) pairs(plans []planned, loads []load) {
 	}
 }
 
-// pings checks the rate of all pings of each probe.
-func (c *checker) pings(plans []planned, loads []load) {
+// packets checks how many each probe sends in a second.
+func (c *checker) packets(plans []planned, loads []load) {
 	tests := c.inv.Tests
-	most := busiest(loads, tests, KindICMP)
-	if total := most.total(tests, KindICMP); total > PingBudget {
-		i := most.heaviest(tests, func(i int) bool { return tests[i].Kind == KindICMP })
-		c.add(plans[i].line, "test %q: probe %q would send %.0f pings/s in its tests of kind %s, %.0f of them in this one (%d pairs, one ping each %v); it sends at most %d: raise spacing",
-			tests[i].Name, most.probe, total, KindICMP, most.rate(tests, i), most.pairs[i], tests[i].Spacing, PingBudget)
+	most := busiest(loads, tests, anyKind)
+	if total := most.total(tests, anyKind); total > MaxPacketsPerSecond {
+		i := most.heaviest(tests, func(int) bool { return true })
+		c.add(plans[i].line, "test %q: probe %q would send %.0f packets/s in all its tests, %.0f of them in this one (%d pairs, one packet each %v); it sends at most %d: raise spacing",
+			tests[i].Name, most.probe, total, most.rate(tests, i), most.pairs[i], tests[i].Spacing, MaxPacketsPerSecond)
+	}
+}
+
+// kept checks how many flows each probe keeps numbers of, as
+// their sender and as their reflector.
+func (c *checker) kept(plans []planned, loads []load) {
+	for i, l := range loads {
+		part, _ := c.inv.Part(l.probe)
+		all := crowd{}
+		for j, t := range c.inv.Tests {
+			if t.Kind == KindSTAMP {
+				all = all.and(j, (loads[i].pairs[j]+len(part.Sources(t)))*t.Flows)
+			}
+		}
+		if all.flows > MaxFlowsKept {
+			c.add(plans[all.test].line, "test %q: probe %q would send and reflect %d flows, %d of them in this test; it has room for at most %d: lower flows, or name fewer sources or targets",
+				c.inv.Tests[all.test].Name, l.probe, all.flows, all.most, MaxFlowsKept)
+			return
+		}
 	}
 }

@@ -33,10 +33,13 @@ func (l load) rate(tests []Test, test int) float64 {
 	return tests[test].PacketRate(l.pairs[test])
 }
 
+// anyKind stands for all kinds of tests.
+const anyKind = ""
+
 // total is the same of all tests of a kind.
 func (l load) total(tests []Test, kind string) (packets float64) {
 	for i, t := range tests {
-		if t.Kind == kind {
+		if kind == anyKind || t.Kind == kind {
 			packets += l.rate(tests, i)
 		}
 	}
@@ -71,6 +74,7 @@ func (c *checker) streams(plans []planned, loads []load) {
 	}
 	c.stretch(plans, loads)
 	c.budget(plans, loads)
+	c.kept(plans, loads)
 	c.sessions(plans)
 	c.ports(plans)
 }

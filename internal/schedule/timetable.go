@@ -53,7 +53,7 @@ func MustEvery(d time.Duration) Timetable {
 // UTC. It refuses time zones and @every, and what does not run every day. Spaces
 // around the expression say nothing.
 func Cron(expression string) (Timetable, error) {
-	expression = strings.TrimSpace(expression) // as the parser does, which would find behind them what is refused here
+	expression = strings.TrimSpace(expression) // cron would not see a space before "@every"
 	if strings.HasPrefix(expression, "CRON_TZ=") || strings.HasPrefix(expression, "TZ=") {
 		return Timetable{}, fmt.Errorf("cron %q has a time zone; cron runs in UTC, leave it out", expression)
 	}
