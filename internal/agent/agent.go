@@ -127,6 +127,9 @@ func partOf(inv *inventory.Inventory, s Settings) (inventory.Part, error) {
 	if !ok {
 		return part, fmt.Errorf("%s has no probe %q: name one of its probes by --name", s.InventoryFile, s.Name)
 	}
+	if err := checkCeilings(part); err != nil {
+		return part, fmt.Errorf("%s asks for what a probe does not do: %w", s.InventoryFile, err)
+	}
 	return part, nil
 }
 

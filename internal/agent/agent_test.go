@@ -217,7 +217,8 @@ func TestWhatAProbeDoesNotKnowIsToldAndIgnored(t *testing.T) {
 	part := testPart("v1")
 	later, stamp := part.Tests[0], part.Tests[0]
 	later.Name, later.Kind = "later", "trace"
-	stamp.Name, stamp.Kind = "fabric", inventory.KindSTAMP
+	stamp.Name, stamp.Kind, stamp.Flows, stamp.Port, stamp.Size = "fabric", inventory.KindSTAMP, 2, 50000, 128
+	stamp.Every, stamp.Spacing = 10*time.Second, 250*time.Millisecond
 	part.Tests = append(part.Tests, later, stamp)
 	body := strings.Replace(configOf(t, part), `"probe":`, `"colour":"blue","probe":`, 1)
 	p, got := newPuller(t, settings(t, newServer(t, body).URL))

@@ -59,6 +59,7 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 	for _, t := range part.Tests {
 		c.say("test "+t.Name, checkTest(part, t), planOf(part, t))
 	}
+	c.say("all together", checkCeilings(part), "within what a probe does at most")
 	if len(expectations(part)) > 0 {
 		c.reflector(part)
 	}

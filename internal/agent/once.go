@@ -16,7 +16,6 @@ import (
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
-	"ixpqos/internal/wire"
 )
 
 // OnceSettings say what to measure now.
@@ -127,7 +126,7 @@ func (s Settings) currentPart(ctx context.Context, log *slog.Logger) (inventory.
 		return part, fmt.Errorf("%w; %w", err, keptErr)
 	}
 	log.Warn("going by the last good configuration", "file", s.configFile(), "because", err)
-	part, _, keptErr = wire.DecodeConfig(kept.Config)
+	part, _, keptErr = readConfig(kept.Config)
 	return part, keptErr
 }
 
@@ -145,7 +144,7 @@ func (s Settings) serverPart(ctx context.Context, log *slog.Logger) (inventory.P
 	if err != nil {
 		return inventory.Part{}, err
 	}
-	part, _, err := wire.DecodeConfig(body)
+	part, _, err := readConfig(body)
 	return part, err
 }
 

@@ -17,7 +17,6 @@ import (
 	"ixpqos/internal/deliver"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/schedule"
-	"ixpqos/internal/wire"
 )
 
 // pullEvery is how often a probe asks for its configuration.
@@ -123,7 +122,7 @@ func (p *puller) renew(ctx context.Context) error {
 
 // take hands a configuration to the engine and tells the server that it is known.
 func (p *puller) take(ctx context.Context, config []byte) error {
-	part, unknown, err := wire.DecodeConfig(config)
+	part, unknown, err := readConfig(config)
 	if err != nil {
 		return err
 	}

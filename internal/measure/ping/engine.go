@@ -20,8 +20,9 @@ import (
 // What a probe does at most, whatever its configuration asks for, beside the
 // bounds of an inventory.
 const (
-	maxPairs     = 4096
-	maxPerSecond = 20_000
+	maxPairs     = inventory.MaxPairs
+	maxPerSecond = inventory.MaxPacketsPerSecond
+	maxSpacing   = inventory.MaxSpacing
 )
 
 // Engine runs the ICMP tests of a probe's configuration.
@@ -150,6 +151,11 @@ func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
 	return timetable, err
 }
 
+// PacketRate is how many pings a second a round over so many pairs sends at most.
+func PacketRate(t inventory.Test, pairs int) float64 {
+	return float64(min(pairs, inventory.RoundBound)) / t.Spacing.Seconds()
+}
+
 // Check refuses one round of what no exchange means, but a mistake or a stolen
 // server might ask for.
 func Check(t inventory.Test, pairs int) error {
@@ -162,11 +168,13 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("size %d is not %d to %d", t.Size, inventory.MinSize(t.Families), inventory.MaxSize)
 	case t.Spacing < inventory.MinSpacing:
 		return fmt.Errorf("spacing %v is below %v", t.Spacing, inventory.MinSpacing)
+	case t.Spacing > maxSpacing:
+		return fmt.Errorf("spacing %v is above %v", t.Spacing, maxSpacing)
 	case t.Timeout <= inventory.LossThreshold || t.Timeout > inventory.MaxTimeout:
 		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, inventory.MaxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
-	case float64(min(pairs, inventory.RoundBound))/t.Spacing.Seconds() > maxPerSecond:
+	case PacketRate(t, pairs) > maxPerSecond:
 		return fmt.Errorf("%d pairs each %v are more than the %d packets a second that a probe sends", pairs, t.Spacing, maxPerSecond)
 	}
 	return nil
