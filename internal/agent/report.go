@@ -77,7 +77,7 @@ type reporter struct {
 	now      func() time.Time
 	part     atomic.Pointer[inventory.Part]
 	views    viewLog
-	last     atomic.Int64 // when the last batch was spooled, in Unix nanoseconds
+	last     atomic.Pointer[time.Time] // when the last batch was spooled
 }
 
 func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
@@ -102,7 +102,8 @@ func newRun() string {
 // emit is where every batch goes.
 func (r *reporter) emit(ctx context.Context, batch ippm.Batch) error {
 	batch.Run, batch.Views, batch.Health = r.process, r.viewsOf(batch), r.health()
-	r.last.Store(r.now().UnixNano())
+	now := r.now()
+	r.last.Store(&now)
 	return r.spool.Append(ctx, batch)
 }
 
@@ -160,7 +161,9 @@ func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
 		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery), Offset: schedule.Spread(aliveEvery, r.name),
 		Run: func(ctx context.Context, _, _ time.Time) {
 			part := r.part.Load()
-			quiet := r.now().Sub(time.Unix(0, r.last.Load())) >= aliveEvery/2
+			last := r.last.Load()
+			// By the monotonic clock that is in both: a step back makes no silence.
+			quiet := last == nil || r.now().Sub(*last) >= aliveEvery/2
 			// What waits says as much when it arrives, and must not be pushed out by it.
 			if part == nil || !quiet || r.spool.Stats().Waiting > 0 {
 				return
