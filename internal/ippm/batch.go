@@ -10,8 +10,12 @@ type Batch struct {
 	Inventory string
 	// Peers are the probes and targets of the probe's configuration. A pair
 	// counts only once every end that is a probe names the other.
-	Peers   []string
-	Start   time.Time
+	Peers []string
+	Start time.Time
+	// Run is made at random whenever the probe's process starts; empty where the
+	// probe is too old to say. Two that go on side by side are two processes
+	// under one name.
+	Run     string
 	Health  Health
 	Results []Result
 	// Heard is what the probe's Session-Reflector received in that interval.

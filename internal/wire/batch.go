@@ -18,6 +18,7 @@ type Batch struct {
 	Inventory string    `json:"inventory" doc:"version of the inventory that the probe worked from"`
 	Peers     []string  `json:"peers" doc:"the probes and targets that the probe knows"`
 	Start     time.Time `json:"start" doc:"beginning of the interval"`
+	Run       string    `json:"run,omitempty" doc:"16 hex digits, made at random whenever the probe's process starts"`
 	Health    Health    `json:"health"`
 	// The results stand last, where they are read fast.
 	Heard   []Heard  `json:"heard,omitempty" doc:"what the probe's Session-Reflector received; absent where it has none"`
@@ -50,7 +51,7 @@ func (h Health) Health() ippm.Health {
 
 // EncodeBatch is the body that a probe posts.
 func EncodeBatch(b ippm.Batch) ([]byte, error) {
-	w := Batch{Probe: b.Probe, Inventory: b.Inventory, Peers: orEmpty(b.Peers), Start: b.Start.UTC(),
+	w := Batch{Probe: b.Probe, Inventory: b.Inventory, Peers: orEmpty(b.Peers), Start: b.Start.UTC(), Run: b.Run,
 		Health: FromHealth(b.Health), Results: make([]Result, len(b.Results))}
 	for i, r := range b.Results {
 		w.Results[i] = FromResult(r)

@@ -46,7 +46,7 @@ func DecodeBatch(body []byte, most int) (p Posted, err error) {
 	if n := results.count() + heard.count(); n > most {
 		return p, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, n, most)
 	}
-	p.Batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Health: w.Health.Health()}
+	p.Batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Run: w.Run, Health: w.Health.Health()}
 	p.Results, p.ResultsSorted = sortOut(results, Result.id, Result.Result)
 	p.Heard, p.HeardSorted = sortOut(heard, Heard.id, Heard.Heard)
 	return p, nil
