@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/semaphore"
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
@@ -73,12 +74,14 @@ type Collector struct {
 	MaxResults int
 
 	newest    atomic.Pointer[asked]
+	decoding  *semaphore.Weighted // in bytes of bodies
 	strangers strangers
 	twins     twins
 }
 
 // Register adds the probe-facing operations to the API.
 func (c *Collector) Register(api *access.API) {
+	c.decoding = semaphore.NewWeighted(max(c.MaxBody, DefaultMaxBody))
 	huma.Register(api, api.ForProbes(huma.Operation{
 		OperationID: "post-results", Method: http.MethodPost, Path: "/api/v2/results",
 		Summary:     "Submit a batch of results",
@@ -111,6 +114,11 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	if in.ContentEncoding != "" && in.ContentEncoding != "identity" {
 		return nil, huma.Error415UnsupportedMediaType(fmt.Sprintf("Content-Encoding %q is not taken: send plain JSON", in.ContentEncoding))
 	}
+	weight := int64(len(in.RawBody))
+	if err := c.take(ctx, weight); err != nil {
+		return nil, err
+	}
+	defer c.decoding.Release(weight)
 	posted, err := wire.DecodeBatch(in.RawBody, c.MaxResults)
 	switch {
 	case errors.Is(err, wire.ErrTooManyResults):
@@ -142,6 +150,21 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 		return nil, allRejected(answer)
 	}
 	return &resultsOutput{Body: answer}, nil
+}
+
+// patience is how long a batch waits for others before it is asked for again.
+const patience = 10 * time.Second
+
+// take waits until a body may be decoded. What comes out of it has up to thirty
+// times its size (quiet flows are packed in four octets each), so that it is the
+// bodies together that are bounded, by the largest that is taken.
+func (c *Collector) take(ctx context.Context, weight int64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if c.decoding.Acquire(ctx, weight) != nil {
+		return comeBack(retryAfter, "the server has too many batches at once; send it again later")
+	}
+	return nil
 }
 
 // checkBatch refuses a batch as a whole, and bounds what it says about its probe.
