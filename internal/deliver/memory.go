@@ -34,8 +34,8 @@ func (m *memory) has(name string) bool {
 // names are in the order of appending.
 func (m *memory) names() []string { return slices.Sorted(maps.Keys(m.contents)) }
 
-// isDisk tells whether an error is of a disk that takes nothing.
-func isDisk(err error) bool {
+// TakesNothing tells whether an error is of a disk that takes nothing.
+func TakesNothing(err error) bool {
 	return isFull(err) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EIO)
 }
 

@@ -103,7 +103,7 @@ func OpenSpool(dir string, opts SpoolOptions) (*Spool, error) {
 // goesOnWithout tells whether a spool may open although its folder cannot be
 // written: what is measured then waits in memory.
 func (s *Spool) goesOnWithout(err error) bool {
-	if s.opts.MaxMemoryBytes <= 0 || !isDisk(err) {
+	if s.opts.MaxMemoryBytes <= 0 || !TakesNothing(err) {
 		return false
 	}
 	s.disk = err
@@ -146,7 +146,7 @@ func writable(folder *os.File, dir string) (*os.File, error) {
 		return folder, nil
 	}
 	err = fmt.Errorf("spool %s: the folder is not writable (%w): give it to the user that the probe runs as, or give another one", dir, err)
-	if isDisk(err) {
+	if TakesNothing(err) {
 		return folder, err
 	}
 	folder.Close()
