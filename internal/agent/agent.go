@@ -18,7 +18,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -57,7 +56,7 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 	if err := os.MkdirAll(s.State, 0o700); err != nil && !deliver.TakesNothing(err) {
 		return fmt.Errorf("the state folder cannot be made (%w): choose another by --state, or create it and give it to this user", err)
 	}
-	spool, err := deliver.OpenSpool(filepath.Join(s.State, "spool"), deliver.SpoolOptions{MaxBytes: s.SpoolBytes, MaxMemoryBytes: memoryBytes, Log: log})
+	spool, err := deliver.OpenSpool(spoolOf(s.State), deliver.SpoolOptions{MaxBytes: s.SpoolBytes, MaxMemoryBytes: memoryBytes, Log: log})
 	if err != nil {
 		return err
 	}

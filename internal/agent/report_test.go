@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -33,10 +32,10 @@ func sink(t *testing.T) (url string, came chan wire.Batch) {
 	return srv.URL, came
 }
 
-func newReporting(t *testing.T, url string, clock clockwork.Clock) *reporter {
+func newReporting(t *testing.T, url string, clock clockwork.Clock) *reporting {
 	t.Helper()
 	s := settings(t, url)
-	spool, err := deliver.OpenSpool(filepath.Join(s.State, "spool"), deliver.SpoolOptions{})
+	spool, err := deliver.OpenSpool(spoolOf(s.State), deliver.SpoolOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,13 @@ func newReporting(t *testing.T, url string, clock clockwork.Clock) *reporter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newReporter(s, spool, uploader, clock, discard)
+	return &reporting{newReporter(s, spool, uploader, clock, discard), s.State}
+}
+
+// reporting is a reporter whose spool is in a state folder.
+type reporting struct {
+	*reporter
+	state string
 }
 
 // aResult is a batch of one result.
@@ -65,7 +70,7 @@ func TestTheEndIsDelivered(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := live(ctx, r.uploader, r, discard, func(ctx context.Context) error {
+	err := live(ctx, r.uploader, r.reporter, discard, func(ctx context.Context) error {
 		<-came
 		cancel()
 		err := r.emit(context.WithoutCancel(ctx), aResult())
@@ -96,7 +101,7 @@ func TestTheEndIsBounded(t *testing.T) {
 	if err := r.emit(t.Context(), aResult()); err != nil {
 		t.Fatal(err)
 	}
-	if err := live(t.Context(), r.uploader, r, discard, func(context.Context) error { return nil }); err != nil {
+	if err := live(t.Context(), r.uploader, r.reporter, discard, func(context.Context) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.spool.Stats().Waiting; got != 1 {
