@@ -104,7 +104,7 @@ func checkConfig(t *testing.T, c wire.Config) error {
 // TestWhatPassesACeilingIsNotTakenUp: the configuration before stays in force.
 func TestWhatPassesACeilingIsNotTakenUp(t *testing.T) {
 	p := &puller{api: &api{name: "p1"}, file: filepath.Join(t.TempDir(), "config.json"), board: newBoard(func(string, string) {}),
-		log: slog.New(slog.DiscardHandler), parts: make(chan inventory.Part, 2), taken: func(context.Context, inventory.Part) error { return nil }}
+		log: slog.New(slog.DiscardHandler), parts: make(chan inventory.Part, 2), taking: func(inventory.Part) {}, taken: func(context.Context, inventory.Part) error { return nil }}
 	take := func(change func(*wire.Config)) error {
 		c := fine()
 		change(&c)
