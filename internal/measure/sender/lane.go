@@ -111,7 +111,7 @@ func (l *lane) send(t *test, m Moment, due int64) {
 	l.awaited = 0
 	l.out, l.sent = l.out[:0], l.sent[:0]
 	for _, p := range t.pairs {
-		if p == nil || p.Family != l.family {
+		if p == nil || p.left || p.Family != l.family {
 			continue
 		}
 		s := p.sessions[l.flow]

@@ -20,6 +20,10 @@ type pair struct {
 	sessions []*session // by flow
 	// from is the first interval that is measured from its beginning.
 	from uint32
+	// left: it is in the test no more, and nothing is sent to it. Its intervals
+	// before until are given still.
+	left  bool
+	until uint32
 
 	answeredSince time.Duration // when a reply last came; 0 for never
 	// unserved is when the target said that nothing reflects there, by the clock

@@ -32,6 +32,7 @@ type test struct {
 	given    spans // in which whole intervals began, by the wall clock
 	closed   []interval
 	settled  int // pairs of the oldest closed interval
+	ending   bool
 	results  []ippm.Result
 	books    books
 	lateness ippm.Delay
@@ -66,21 +67,34 @@ func (t *test) from(family uint8) (netip.Addr, error) {
 
 // take makes the pairs those that are wanted. Those that stay are not touched:
 // what is measured to one target does not suffer from another that comes.
-func (t *test) take(wanted []inventory.Pair) {
+func (t *test) take(wanted []inventory.Pair, peers []inventory.Peer) {
 	t.unusable = nil
+	for _, p := range t.pairs {
+		if p != nil && !p.left && !slices.Contains(wanted, p.Pair) {
+			p.left, p.until = true, t.interval.number
+		}
+	}
+	if len(t.closed) == 0 {
+		t.dropLeft(t.interval.number)
+	}
+	for _, w := range wanted {
+		if !slices.ContainsFunc(t.pairs, func(p *pair) bool { return p != nil && !p.left && p.Pair == w }) {
+			t.add(w)
+		}
+	}
+}
+
+// dropLeft drops the pairs that left the test of which all intervals are settled,
+// up to that one.
+func (t *test) dropLeft(settled uint32) {
 	for slot, p := range t.pairs {
-		if p != nil && !slices.Contains(wanted, p.Pair) {
+		if p != nil && p.left && settled+1 >= p.until {
 			delete(t.bySSID, p.ssid)
 			t.pairs[slot] = nil
 		}
 	}
 	for len(t.pairs) > 0 && t.pairs[len(t.pairs)-1] == nil {
 		t.pairs = t.pairs[:len(t.pairs)-1]
-	}
-	for _, w := range wanted {
-		if !slices.ContainsFunc(t.pairs, func(p *pair) bool { return p != nil && p.Pair == w }) {
-			t.add(w)
-		}
 	}
 }
 
@@ -157,7 +171,7 @@ func (t *test) settlePair(p *pair, i interval) {
 	if p == nil {
 		return
 	}
-	if !i.whole || i.number < p.from {
+	if !i.whole || i.number < p.from || p.left && i.number >= p.until {
 		for _, s := range p.sessions {
 			s.discard(i.number)
 		}
