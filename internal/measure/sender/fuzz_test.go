@@ -76,7 +76,8 @@ func (st *story) packet(what int, interval uint32) {
 	case overtaken:
 		st.unsure = true
 	}
-	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq, SenderSent: stamp.TimestampOf(st.moment.Wall, stamp.NTP)}
+	there := stamp.TimestampOf(st.moment.Wall+1000, stamp.NTP)
+	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq, SenderSent: stamp.TimestampOf(st.moment.Wall, stamp.NTP), Received: there, Sent: there}
 	st.number++
 	switch what {
 	case lostBackward:
@@ -102,9 +103,11 @@ func (st *story) packet(what int, interval uint32) {
 func (st *story) come(reply stamp.Reply, comes bool) {
 	if comes {
 		st.tail = 0
-		at := st.moment.Wall + 2000
-		reply.Received, reply.Sent = stamp.TimestampOf(at-1000, stamp.NTP), stamp.TimestampOf(at-1000, stamp.NTP)
-		st.session.arrive(&reply, &timestamp.Incoming{At: at}, st.moment, 0)
+		if rec := st.session.sent(reply.SenderSequence, reply.SenderSent); rec != nil && st.session.open(rec) {
+			// It is taken before the next packet is sent, which is 100 ms later.
+			taken := Moment{Wall: st.moment.Wall + 2000, Since: st.moment.Since + 2000}
+			st.session.arrive(rec, &reply, &timestamp.Incoming{At: taken.Wall}, taken, 0)
+		}
 	}
 }
 

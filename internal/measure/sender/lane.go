@@ -73,7 +73,8 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 		DontFragment: t.DontFragment,
 		Buffer:       wantedBuffer,
 		Batch:        batch,
-		MaxPacket:    t.Size, // a reply is no longer
+		MaxPacket:    t.Size,
+		CutLonger:    true, // the front of a reply says all that is needed
 		Identify:     t.identify,
 	})
 	if err != nil {
@@ -200,10 +201,12 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 		return
 	}
 	p := t.pairTo(e.To)
-	if p == nil {
+	if p == nil || p.ssid != request.SSID {
 		return
 	}
-	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
+	// Who has not received the packet cannot quote when it was sent (RFC 5927,
+	// section 4.1, of the same in TCP).
+	if rec := p.sessions[l.flow].sent(request.Sequence, request.Sent); rec != nil {
 		p.unreachableAt(rec.sentSince, t)
 	}
 }
@@ -211,6 +214,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 	reply, err := stamp.ParseReply(in.Payload)
 	if err != nil {
+		t.unreadable(in.From, err)
 		return
 	}
 	p := t.bySSID[reply.SSID]
@@ -218,14 +222,21 @@ func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 		p = t.pairTo(in.From)
 	}
 	if p == nil || p.to != in.From {
+		l.misfit(t, p, &reply, in.From)
 		return
 	}
-	rec := p.sessions[l.flow].arrive(&reply, in, m, t.clock)
-	if rec == nil {
-		return
+	s := p.sessions[l.flow]
+	rec := s.sent(reply.SenderSequence, reply.SenderSent)
+	switch {
+	case rec == nil:
+		p.misfit(notEchoed, "")
+	case !s.open(rec):
+		p.misfit(tooLate, "")
+	case s.arrive(rec, &reply, in, m, t.clock):
+		l.awaited--
+		p.taken++
+		t.mark(rec, p, &reply, in, m)
 	}
-	l.awaited--
-	t.mark(rec, p, &reply, in, m)
 }
 
 // mark notes what a packet and its reply look like on arrival.
@@ -233,14 +244,25 @@ func (t *test) mark(rec *record, p *pair, reply *stamp.Reply, in *timestamp.Inco
 	if p.reached(m) {
 		rec.flags |= first
 	}
-	if reply.HasClassOfService && reply.DSCPReceived != t.DSCP {
-		rec.flags |= remarkedForward
+	if reply.HasClassOfService {
+		note(rec, remarkedForward, &p.tellsDSCP, reply.DSCPReceived == t.DSCP)
 	}
-	if in.TOS>>2 != t.DSCP && reply.HasClassOfService && !reply.ReplyDSCPRefused {
-		rec.flags |= remarkedBackward
+	if reply.HasClassOfService && !reply.ReplyDSCPRefused {
+		note(rec, remarkedBackward, &p.obeysDSCP, in.TOS>>2 == t.DSCP)
 	}
-	if in.TTL < sentTTL || reply.SenderTTL < sentTTL {
-		rec.flags |= lowTTL
+	note(rec, lowTTL, &p.sends255, in.TTL == sentTTL)
+	if !reply.NoTTL {
+		note(rec, lowTTL, &p.tells255, reply.SenderTTL == sentTTL)
+	}
+}
+
+// note notes what is not as it was sent, where the reflector is known to have it
+// right, which it is once it was.
+func note(rec *record, harm flags, known *bool, right bool) {
+	if right {
+		*known = true
+	} else if *known {
+		rec.flags |= harm
 	}
 }
 

@@ -82,6 +82,11 @@ func (t *test) take(wanted []inventory.Pair, peers []inventory.Peer) {
 			t.add(w)
 		}
 	}
+	for _, p := range t.pairs {
+		if p != nil {
+			p.isProbe(slices.ContainsFunc(peers, func(q inventory.Peer) bool { return q.Name == p.Target && q.IsProbe() }))
+		}
+	}
 }
 
 // dropLeft drops the pairs that left the test of which all intervals are settled,
@@ -158,13 +163,15 @@ func (t *test) pairAt(slot int) *pair {
 	return t.pairs[slot]
 }
 
-func (t *test) pairTo(address netip.AddrPort) *pair {
+// pairTo is the pair to an address and port, the one that is sent to where there
+// are two.
+func (t *test) pairTo(address netip.AddrPort) (found *pair) {
 	for _, p := range t.pairs {
-		if p != nil && p.to == address {
-			return p
+		if p != nil && p.to == address && (found == nil || found.left) {
+			found = p
 		}
 	}
-	return nil
+	return found
 }
 
 func (t *test) settlePair(p *pair, i interval) {
@@ -184,6 +191,8 @@ func (t *test) settlePair(p *pair, i interval) {
 	for flow, s := range p.sessions {
 		t.books.settle(s, t.Port+uint16(flow), i.number, &p.unserved)
 	}
+	p.uncounted += t.books.uncounted
+	p.untimed += t.books.untimed
 	t.results = append(t.results, t.books.close())
 }
 

@@ -66,7 +66,7 @@ type virtual struct {
 	// sent counts the packets that p1 sent in each tick's time.
 	sent map[time.Duration]int
 
-	light *light // answers in place of p2 where it is there
+	light interface{ drain() } // answers in place of p2 where it is there
 	heals []func()
 	met   map[bool]int
 }
