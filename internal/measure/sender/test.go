@@ -143,8 +143,7 @@ func (t *test) openSessions(p *pair) error {
 	if p.Family == 6 {
 		payload = t.Size - udpHeader - ipv6Header
 	}
-	// An interval, what is sent until it is settled, and one packet at either end.
-	size := ringSize(int((t.Every+settleAfter+(settleTicks+1)*Tick)/t.Spacing) + 2)
+	size := recordsFor(t.Every, t.Spacing)
 	records := make([]record, size*t.Flows)
 	for flow := range t.Flows {
 		packet, err := stamp.AppendRequest(nil, stamp.Request{SSID: p.ssid, ReplyDSCP: t.DSCP}, payload)
@@ -154,6 +153,12 @@ func (t *test) openSessions(p *pair) error {
 		p.sessions = append(p.sessions, newSession(records[flow*size:(flow+1)*size:(flow+1)*size], packet, p.Stateful))
 	}
 	return nil
+}
+
+// recordsFor is how many records a session needs: of an interval, what is sent
+// until it is settled, and one packet at either end.
+func recordsFor(every, spacing time.Duration) int {
+	return ringSize(int((every+settleAfter+(settleTicks+1)*Tick)/spacing) + 2)
 }
 
 func (t *test) pairAt(slot int) *pair {
