@@ -1,9 +1,7 @@
 package sender
 
 import (
-	"errors"
 	"net/netip"
-	"syscall"
 
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
@@ -24,6 +22,8 @@ type Socket interface {
 const (
 	// batch is the most packets of one system call.
 	batch = 64
+	// lasting is how often in a row nothing is sent before the socket is opened anew.
+	lasting = 2
 	// maxRounds bounds what is taken at once, whatever is sent here.
 	maxRounds = 64
 	// overhead is what a reply and a transmit stamp take of a receive buffer
@@ -54,9 +54,10 @@ type lane struct {
 	out     []timestamp.Outgoing
 	sent    []*pair // whose packets are in out
 	drops   uint64  // of the socket, that were told of
-	// stranded: the interface that the socket was bound to is no more. One of the
-	// same name may be there since.
-	stranded bool
+	// refused is how often in a row nothing was sent that should have been. Where
+	// that lasts it may be the socket's: the interface that it was bound to may be
+	// another of the same name since, and its address have gone and come.
+	refused int
 	// buffer is what one sending to all targets needs, in bytes.
 	buffer int
 }
@@ -128,9 +129,11 @@ func (l *lane) send(t *test, m Moment, due int64) {
 		return
 	}
 	l.awaited = l.socket.Send(l.out)
+	if l.refused++; l.awaited > 0 {
+		l.refused = 0
+	}
 	for i, p := range l.sent {
 		p.account(l.flow, t.interval.number, l.out[i].Err)
-		l.stranded = l.stranded || errors.Is(l.out[i].Err, syscall.ENODEV)
 	}
 }
 

@@ -165,10 +165,9 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 	t.failures = nil
 	for _, l := range t.lanes {
 		targets := t.targets(l.family)
-		// Nothing passes a stranded one any more.
-		if l.stranded || l.socket != nil && targets == 0 {
+		if l.socket != nil && (targets == 0 || l.refused >= lasting) {
 			_ = l.socket.Close()
-			l.socket, l.stranded, l.awaited = nil, false, 0
+			l.socket, l.awaited, l.refused = nil, 0, 0
 		}
 		l.buffer = targets * (t.Size + overhead)
 		if l.socket != nil || targets == 0 {
