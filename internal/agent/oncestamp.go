@@ -85,7 +85,7 @@ func (r round) stamp(ctx context.Context) ([]measured, error) {
 	parts <- r.onlyThis(plan)
 	var results []measured
 	err := s.Run(ctx, parts, func(i sender.Interval) {
-		if i.Whole {
+		if i.Whole && results == nil { // others may follow it when Run ends
 			results = r.match(i.Results)
 			done()
 		}
