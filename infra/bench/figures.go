@@ -74,7 +74,6 @@ var measurements = []measurement{
 	{"the matrix of 100 × 100 pairs in two families, from InfluxDB after a change of targets", takeChangedMatrix, []figure{
 		{"matrix from InfluxDB after a change of targets, p50", "ms", nil, quantile("changed_matrix_ms", 0.50)},
 		{"matrix from InfluxDB after a change of targets, p95", "ms", atMost(300), quantile("changed_matrix_ms", 0.95)},
-		{"the same before the change, p95", "ms", nil, quantile("unchanged_matrix_ms", 0.95)},
 	}},
 	{"ingest through the API into InfluxDB, and of the same bytes alone", takeInfluxIngest, []figure{
 		{"ingest through the API into InfluxDB", "results/s", nil, mean("influx_results_per_s")},

@@ -11,12 +11,14 @@ import (
 	"ixpqos/internal/store/influx"
 )
 
-// changing is an exchange whose probes have been measuring for a day when one
-// more is made a target of all others.
+// changing is an exchange whose probes have been measuring for a day, to few of
+// each other until just now.
 var changing = shape{probes, []uint8{4, 6}, 10 * time.Minute}
 
-// takeChangedMatrix reads the matrix before and after a change of every source's
-// targets: the rows of a day are then about two groups of them.
+const formerTargets = 10
+
+// takeChangedMatrix reads the matrix after every source's targets changed: the
+// rows of a day are then about two groups of them.
 func takeChangedMatrix(ctx context.Context, r rig) (samples, error) {
 	e, err := newExchange(changing)
 	if err != nil {
@@ -45,34 +47,28 @@ func (r rig) readChanging(ctx context.Context, e exchange, b bucket, to store.Wr
 	}
 	intervals := r.pick(int(24*time.Hour/changing.interval), 12)
 	begin := time.Now().Truncate(changing.interval).Add(-time.Duration(intervals) * changing.interval)
-	for i := range intervals - 1 {
-		if err := e.put(ctx, to, begin.Add(time.Duration(i)*changing.interval), name(probes-1)); err != nil {
+	for i := range intervals {
+		targets := formerTargets
+		if i == intervals-1 {
+			targets = probes
+		}
+		if err := e.put(ctx, to, begin.Add(time.Duration(i)*changing.interval), targets); err != nil {
 			return err
 		}
 	}
-	read := func(name string, cells int) error {
-		return r.serveStore(ctx, e.inventory, settings, func(url string) (err error) {
-			c := newClient(url)
-			defer c.close()
-			taken[name], err = c.readMatrix(ctx, r.pick(50, 20), cells, func(int) error { return nil })
-			return err
-		})
-	}
-	families := len(changing.families)
-	if err := read("unchanged_matrix_ms", families*(probes-1)*(probes-1)); err != nil {
+	return r.serveStore(ctx, e.inventory, settings, func(url string) (err error) {
+		c := newClient(url)
+		defer c.close()
+		taken["changed_matrix_ms"], err = c.readMatrix(ctx, r.pick(100, 20), len(changing.families)*pairs, func(int) error { return nil })
 		return err
-	}
-	if err := e.put(ctx, to, begin.Add(time.Duration(intervals-1)*changing.interval), ""); err != nil {
-		return err
-	}
-	return read("changed_matrix_ms", families*probes*(probes-1))
+	})
 }
 
-// put stores an interval, in which nobody measures to one of the probes.
-func (e exchange) put(ctx context.Context, to store.Writer, at time.Time, without string) error {
+// put stores an interval, in which all measure to the first so many.
+func (e exchange) put(ctx context.Context, to store.Writer, at time.Time, targets int) error {
 	for _, reporter := range e.reporters {
 		batch := reporter.begun(at)
-		batch.Results = slices.DeleteFunc(slices.Clone(batch.Results), func(r ippm.Result) bool { return r.Target == without })
+		batch.Results = slices.DeleteFunc(slices.Clone(batch.Results), func(r ippm.Result) bool { return r.Target >= name(targets) })
 		if _, err := to.Put(ctx, batch); err != nil {
 			return err
 		}

@@ -12,11 +12,13 @@ import (
 const (
 	deadFirst = "198.18.1.99"
 	alive     = 2
+	// usualBuffer was net.core.wmem_max of Linux until 6.17.
+	usualBuffer = "212992"
 )
 
-// takeDead lets the sender measure to 100 targets of which two answer, with what
-// the unit of a probe allows: without CAP_NET_ADMIN a socket's buffers are no
-// larger than net.core.wmem_max says.
+// takeDead lets the sender measure to 100 targets of which two answer, with the
+// buffers that the unit of a probe allows: without CAP_NET_ADMIN they are no
+// larger than net.core.wmem_max says (socket(7)).
 func takeDead(ctx context.Context, r rig) (samples, error) {
 	taken := samples{}
 	err := r.withLink(ctx, []string{"setpriv"}, func(l *link) error {
@@ -28,7 +30,8 @@ func takeDead(ctx context.Context, r rig) (samples, error) {
 func (l *link) takeAmongDead(ctx context.Context, taken samples) error {
 	every := time.Duration(l.pick(10, 5)) * time.Second
 	start := time.Now().Add(slack)
-	sender, err := l.startSenderTo(ctx, deadFirst, start, every, farCount, usual.flows, "setpriv", "--bounding-set=-net_admin")
+	sender, err := l.startTrafficBy(ctx, near, senderOutput, []string{"setpriv", "--bounding-set=-net_admin"}, deadFirst,
+		append(sending(start, every, farCount, usual.flows), "--buffer", usualBuffer)...)
 	if err != nil {
 		return err
 	}

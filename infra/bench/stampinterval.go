@@ -59,13 +59,12 @@ const senderOutput = "send.jsonl"
 // startSender starts the sender of package traffic, whose intervals begin at a
 // moment. It may be started by another program that becomes it.
 func (l *link) startSender(ctx context.Context, start time.Time, every time.Duration, targets, flows int, by ...string) (*process, error) {
-	return l.startSenderTo(ctx, farFirst, start, every, targets, flows, by...)
+	return l.startTrafficBy(ctx, near, senderOutput, by, farFirst, sending(start, every, targets, flows)...)
 }
 
-// startSenderTo is startSender with targets from this address on.
-func (l *link) startSenderTo(ctx context.Context, first string, start time.Time, every time.Duration, targets, flows int, by ...string) (*process, error) {
-	return l.startTrafficBy(ctx, near, senderOutput, by, first, "send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
-		"--targets", fmt.Sprint(targets), "--flows", fmt.Sprint(flows))
+func sending(start time.Time, every time.Duration, targets, flows int) []string {
+	return []string{"send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
+		"--targets", fmt.Sprint(targets), "--flows", fmt.Sprint(flows)}
 }
 
 // intervals reads what a sender told. It has ended.

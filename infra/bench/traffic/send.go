@@ -31,6 +31,9 @@ type interval struct {
 func send(ctx context.Context, s settings) error {
 	var sockets []*timestamp.Socket
 	open := func(o timestamp.Options) (sender.Socket, error) {
+		if s.buffer > 0 {
+			o.Buffer = min(o.Buffer, s.buffer)
+		}
 		socket, err := timestamp.Open(o)
 		sockets = append(sockets, socket)
 		return socket, err
