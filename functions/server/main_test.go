@@ -15,7 +15,7 @@ func TestCheckWarns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "inventory.yaml")
-			text := "probes: [{name: p1, addresses: [192.0.2.1], key_sha256: [" + c.hash + "]}]\ntests: [{name: ping, kind: icmp, every: 5m}]\n"
+			text := "probes: [{name: p1, addresses: [192.0.2.1], key_sha256: [" + c.hash + "]}]\ntargets: [{name: rs1, addresses: [192.0.2.250]}]\ntests: [{name: ping, kind: icmp, every: 5m}]\n"
 			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
