@@ -3,6 +3,7 @@ package influx
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ixpqos/internal/ippm"
@@ -27,8 +28,11 @@ func (s *Store) BothEnds(ctx context.Context, results []ippm.ID, yield func([]ip
 		found[id.Series][id.Start.UnixNano()] = newBothEnds(id.Series)
 		wanted[rowKey{id.Series, id.Start.UnixNano()}] = true
 	}
-	if err := s.query(ctx, s.bothEndsQuery(results, wanted), addTo(found)); err != nil {
-		return s.explain("read what both ends of pairs saw", err)
+	among := amongPairs(results)
+	for parts := range slices.Chunk(timesOf(wanted), maxSpans) {
+		if err := s.query(ctx, s.bothEndsQuery(among, parts), addTo(found)); err != nil {
+			return s.explain("read what both ends of pairs saw", err)
+		}
 	}
 	for _, all := range found {
 		for at, both := range all {
@@ -40,9 +44,8 @@ func (s *Store) BothEnds(ctx context.Context, results []ippm.ID, yield func([]ip
 	return nil
 }
 
-func (s *Store) bothEndsQuery(results []ippm.ID, wanted map[rowKey]bool) (flux string) {
-	among := amongPairs(results)
-	for i, t := range timesOf(wanted) {
+func (s *Store) bothEndsQuery(among string, parts []times) (flux string) {
+	for i, t := range parts {
 		flux += inBucket(s.buckets.Flows, t.first, t.last.Add(1)) + bothMeasurements + among +
 			` |> filter(fn: (r) => r._field == "` + flowsField + `" or r._field == "length_ns")` +
 			keep("_time", "_measurement", "_field", "_value", "kind", "source", "target", "test", "family", "dscp") +
