@@ -29,10 +29,7 @@ func (v *Viewer) getFlows(ctx context.Context, in *flowsInput) (*flowsOutput, er
 		if flows += len(r.Flows); flows > cmp.Or(v.limit, maxFlows) {
 			return errEnough
 		}
-		result, placed := r.Result, heard != nil
-		if placed {
-			result = ippm.Join(result, *heard)
-		}
+		result, placed := joined(r.Result, heard)
 		out.Results = append(out.Results, wire.FlowsOf(result, placed))
 		return nil
 	})

@@ -218,7 +218,7 @@ func TestTotalLossHasNoRTT(t *testing.T) {
 	s := serve(t, exchange)
 	acquainted(t, s, storetest.NewResult(storetest.Pair("p1", "p2"), 0, 10))
 	const want = `{"source":"p1","target":"p2","test":"fabric","family":4,"dscp":0,"state":"fresh","start":"2026-03-01T12:00:00Z","length_s":10,"age_s":0,` +
-		`"sent":10,"received":0,"late":0,"lost":10,"lost_forward":0,"lost_backward":0,"lost_unplaced":10,"loss_ratio":1,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`
+		`"sent":10,"received":0,"late":0,"lost":10,"lost_forward":0,"lost_backward":0,"lost_unplaced":10,"duplicates":0,"reordered":0,"refused":0,"unserved":0,"loss_ratio":1,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`
 	if got := s.get(t, "/api/v2/matrix?test=fabric&family=4"); !strings.Contains(got.body, want) {
 		t.Errorf("there is no\n%s in\n%s", want, got.body)
 	}

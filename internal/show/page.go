@@ -2,7 +2,9 @@ package show
 
 import (
 	"bytes"
+	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -11,6 +13,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
@@ -33,31 +37,21 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	http.ServeFileFS(w, r, web, name)
 }
 
-// page is the matrix and the probes for a person.
+// rendered is a page, already written.
+type rendered struct {
+	status int
+	body   []byte
+}
+
+// page is the matrix and the probes for a person. Its query asks for a part of
+// the matrix, as that of the matrix does.
 func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
-	now := v.Now()
-	inv := v.Inventory()
-	content := pageContent{Exchange: inv.Exchange, Inventory: inv.Version, At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
-	status := http.StatusOK
-	matrix, err := v.matrix(r.Context(), store.Filter{}, now)
-	if err == nil {
-		content.Probes, err = v.probes(r.Context())
-	}
+	query := r.URL.Query()
+	asked := selection{store.Filter{Test: query.Get("test")}, query.Get("source"), query.Get("target"), query.Get("site")}
+	page, err := v.pages.of(r.Context(), fmt.Sprintf("%q", []string{asked.Test, asked.source, asked.target, asked.site}), func(ctx context.Context) (rendered, error) {
+		return v.render(ctx, asked)
+	})
 	if err != nil {
-		v.Log.Error("the store could not be read", "error", err)
-		status = http.StatusServiceUnavailable
-		content.Away = true
-		content.Banners = []string{"The store cannot be read now; the server's log says why."}
-	}
-	content.Tables = tables(inv, matrix.Cells)
-	content.Banners = append(content.Banners, troubles(content.Probes)...)
-	if v.Problems != nil {
-		for _, problem := range v.Problems() {
-			content.Banners = append(content.Banners, "A file of the server is not valid; what it said before stays in use: "+problem.Error())
-		}
-	}
-	var body bytes.Buffer
-	if err := pageTemplate.Execute(&body, content); err != nil {
 		v.Log.Error("the page could not be written", "error", err)
 		http.Error(w, "the page could not be written; the server's log says why", http.StatusInternalServerError)
 		return
@@ -65,13 +59,52 @@ func (v *Viewer) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'")
-	w.WriteHeader(status)
-	w.Write(body.Bytes()) // an error here is the client's going away
+	w.WriteHeader(page.status)
+	w.Write(page.body) // an error here is the client's going away
+}
+
+func (v *Viewer) render(ctx context.Context, asked selection) (rendered, error) {
+	now := v.Now()
+	inv := v.Inventory()
+	content := pageContent{Exchange: inv.Exchange, Inventory: inv.Version, At: now.UTC().Format("2006-01-02 15:04:05 UTC")}
+	page := rendered{status: http.StatusOK}
+	matrix, err := v.matrix(ctx, asked, now)
+	if refusal := (*huma.ErrorModel)(nil); errors.As(err, &refusal) && refusal.Status == http.StatusUnprocessableEntity {
+		content.TooLarge, err = true, nil
+		content.Banners = append(content.Banners, "This page cannot show so much: "+refusal.Detail+", such as by ?site= at the end of this page's address.")
+	}
+	if err == nil {
+		content.Probes, err = v.probes(ctx)
+	}
+	if err != nil {
+		v.Log.Error("the store could not be read", "error", err)
+		page.status = http.StatusServiceUnavailable
+		content.Away = true
+		content.Banners = []string{"The store cannot be read now; the server's log says why."}
+	}
+	content.Tables = tables(inv, matrix.Cells, asked.whole())
+	content.Banners = append(append(content.Banners, troubles(content.Probes)...), v.invalid()...)
+	var body bytes.Buffer
+	err = pageTemplate.Execute(&body, content)
+	page.body = body.Bytes()
+	return page, err
+}
+
+// invalid are sentences on the server's files.
+func (v *Viewer) invalid() (sentences []string) {
+	if v.Problems == nil {
+		return nil
+	}
+	for _, problem := range v.Problems() {
+		sentences = append(sentences, "A file of the server is not valid; what it said before stays in use: "+problem.Error())
+	}
+	return sentences
 }
 
 type pageContent struct {
 	Exchange, Inventory, At string
 	Away                    bool // the store is
+	TooLarge                bool // the matrix is
 	Banners                 []string
 	Tables                  []table
 	Probes                  wire.Probes
@@ -94,7 +127,9 @@ type tableKey struct {
 	family, dscp uint8
 }
 
-func tables(inv *inventory.Inventory, cells []wire.Cell) []table {
+// tables are those of all tests and families. Where not all of the matrix was asked
+// for, rows and columns without any pair are left out.
+func tables(inv *inventory.Inventory, cells []wire.Cell, whole bool) []table {
 	byKey := map[tableKey]map[[2]string]wire.Cell{}
 	for _, c := range cells {
 		key := tableKey{c.Test, c.Family, c.DSCP}
@@ -107,27 +142,40 @@ func tables(inv *inventory.Inventory, cells []wire.Cell) []table {
 	for _, test := range inv.Tests {
 		for _, family := range test.Families {
 			if pairs := byKey[tableKey{test.Name, family, test.DSCP}]; pairs != nil {
-				out = append(out, newTable(inv, test, family, pairs))
+				out = append(out, newTable(title(test, family), ends(inv, pairs, whole), pairs))
 			}
 		}
 	}
 	return out
 }
 
-func newTable(inv *inventory.Inventory, test inventory.Test, family uint8, pairs map[[2]string]wire.Cell) table {
-	t := table{Title: title(test, family)}
-	var targets []string
+// ends are the sources and targets of a table.
+func ends(inv *inventory.Inventory, pairs map[[2]string]wire.Cell, whole bool) (names [2][]string) {
+	used := [2]map[string]bool{{}, {}}
+	for pair := range pairs {
+		used[0][pair[0]], used[1][pair[1]] = true, true
+	}
 	for _, p := range inv.Probes {
-		targets = append(targets, p.Name)
+		for i := range names {
+			if whole || used[i][p.Name] {
+				names[i] = append(names[i], p.Name)
+			}
+		}
 	}
 	for _, target := range inv.Targets {
-		targets = append(targets, target.Name)
+		if whole || used[1][target.Name] {
+			names[1] = append(names[1], target.Name)
+		}
 	}
-	t.Targets = targets
-	for _, p := range inv.Probes {
-		r := row{Source: p.Name}
-		for _, target := range targets {
-			c, ok := pairs[[2]string{p.Name, target}]
+	return names
+}
+
+func newTable(title string, ends [2][]string, pairs map[[2]string]wire.Cell) table {
+	t := table{Title: title, Targets: ends[1]}
+	for _, source := range ends[0] {
+		r := row{Source: source}
+		for _, target := range ends[1] {
+			c, ok := pairs[[2]string{source, target}]
 			if !ok {
 				r.Cells = append(r.Cells, pageCell{Class: "off"})
 				continue

@@ -23,7 +23,7 @@ func newPageCell(c wire.Cell) pageCell {
 	case c.Sent == nil:
 		out.Text = c.State
 	case c.LossRatio == nil:
-		out.Text = "not sent"
+		out.Text = unsent(c)
 	case *c.LossRatio > 0:
 		out.Text = percent(*c.LossRatio) + " lost"
 	case c.RTTP50US == nil:
@@ -38,6 +38,18 @@ func newPageCell(c wire.Cell) pageCell {
 		out.Text = "no news for " + shortDuration(time.Duration(*c.AgeS*float64(time.Second)))
 	}
 	return out
+}
+
+// unsent is why nothing counts as sent, and at which host: what the source's own
+// kernel refused never left it, and what is unserved reached the target.
+func unsent(c wire.Cell) string {
+	switch {
+	case *c.Refused > 0:
+		return "not sent by " + c.Source
+	case *c.Unserved > 0:
+		return "unserved at " + c.Target
+	}
+	return "not sent"
 }
 
 func lossClass(ratio *float64) string {
@@ -55,11 +67,11 @@ func lossClass(ratio *float64) string {
 func describe(c wire.Cell) string {
 	if c.Sent == nil {
 		return map[string]string{
-			wire.StatePending: "pending: the two do not know each other yet",
+			wire.StatePending: "pending: " + notYet,
 			wire.StateNone:    "nothing measured yet",
 		}[c.State]
 	}
-	parts := []string{fmt.Sprintf("%d sent, %d received, %d late, %d lost%s", *c.Sent, *c.Received, *c.Late, *c.Lost, directions(c))}
+	parts := append([]string{fmt.Sprintf("%d sent, %d received, %d late, %d lost%s", *c.Sent, *c.Received, *c.Late, *c.Lost, directions(c))}, hosts(c)...)
 	if c.RTTP50US != nil {
 		parts = append(parts, fmt.Sprintf("RTT min %s, median %s, p95 %s, max %s",
 			ippm.DelayText(*c.RTTMinUS), ippm.DelayText(*c.RTTP50US), ippm.DelayText(*c.RTTP95US), ippm.DelayText(*c.RTTMaxUS)))
@@ -69,9 +81,26 @@ func describe(c wire.Cell) string {
 	case wire.StateStale:
 		parts = append(parts, fmt.Sprintf("stale: nothing new since %s", shortDuration(time.Duration(*c.AgeS*float64(time.Second)))))
 	case wire.StatePending:
-		parts = append(parts, "pending: the two did not know each other yet")
+		parts = append(parts, "pending: "+notYet)
 	}
 	return strings.Join(parts, "\n")
+}
+
+// notYet is why a pair is pending.
+const notYet = "the two do not know each other, or not the same addresses, ports and tests, yet"
+
+// hosts are what became of packets at the pair's own hosts, and what these say.
+func hosts(c wire.Cell) (parts []string) {
+	if *c.Refused > 0 {
+		parts = append(parts, fmt.Sprintf("%d not sent: refused by the own host, %s", *c.Refused, c.Source))
+	}
+	if *c.Unserved > 0 {
+		parts = append(parts, fmt.Sprintf("%d unserved: they reached %s, where nothing reflected them", *c.Unserved, c.Target))
+	}
+	if len(c.Troubled) > 0 {
+		parts = append(parts, "a trouble of this pair is reported by "+strings.Join(c.Troubled, " and "))
+	}
+	return parts
 }
 
 // directions are those of the lost packets, where the direction of any is known.

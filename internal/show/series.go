@@ -127,7 +127,7 @@ type unplaced struct {
 }
 
 func (u *unplaced) note(r ippm.Result, at int) {
-	if r.Kind != inventory.KindSTAMP || r.Unplaced+r.Backward == 0 {
+	if !joinable(r) {
 		return
 	}
 	if len(u.at) == 0 || r.Start.Before(u.first) {
@@ -145,8 +145,10 @@ func (v *Viewer) place(ctx context.Context, in RangeInput, u unplaced, results [
 		return nil
 	}
 	return v.Store.Flows(ctx, in.Source, in.Target, in.filter(), u.first, u.last.Add(1), func(r store.Stored, heard *ippm.Heard) error {
-		if at, ok := u.at[r.ID]; ok && heard != nil {
-			results[at] = wire.Shown(ippm.Join(r.Result, *heard), r.StoredAt)
+		if at, ok := u.at[r.ID]; ok {
+			if both, ok := joined(r.Result, heard); ok {
+				results[at] = wire.Shown(both, r.StoredAt)
+			}
 		}
 		return nil
 	})

@@ -37,6 +37,10 @@ type Viewer struct {
 
 	expected derived[expectation]
 	coverage derived[*inventory.Coverage]
+
+	computing turns
+	matrices  sharing[[]byte]
+	pages     sharing[rendered]
 }
 
 // derived is what takes a while to compute and is the same for as long as the
@@ -100,7 +104,10 @@ func (f FilterInput) filter() store.Filter {
 
 type matrixInput struct {
 	FilterInput
-	At Moment `query:"at" doc:"the moment to show; now where absent"`
+	Source string `query:"source" doc:"only from this probe"`
+	Target string `query:"target" doc:"only to this probe or target"`
+	Site   string `query:"site" doc:"only pairs with an end at this site"`
+	At     Moment `query:"at" doc:"the moment to show; now where absent"`
 }
 
 // writable refuses a moment that the answer could not name: JSON has years of
@@ -126,15 +133,25 @@ func (v *Viewer) getMatrix(ctx context.Context, in *matrixInput) (*matrixOutput,
 	if err := writable("at", at); err != nil {
 		return nil, err
 	}
-	m, err := v.matrix(ctx, in.filter(), at)
+	body, err := v.matrices.of(ctx, fmt.Sprintf("%q", []any{in.FilterInput, in.Source, in.Target, in.Site, in.At.Time}), func(ctx context.Context) ([]byte, error) {
+		return v.written(ctx, selection{in.filter(), in.Source, in.Target, in.Site}, at)
+	})
 	if err != nil {
-		return nil, v.unavailable(err)
+		return nil, err
+	}
+	return &matrixOutput{ContentType: "application/json", Body: body}, nil
+}
+
+func (v *Viewer) written(ctx context.Context, asked selection, at time.Time) ([]byte, error) {
+	m, err := v.matrix(ctx, asked, at)
+	if err != nil {
+		return nil, err
 	}
 	body, err := m.AppendJSON(make([]byte, 0, m.SizeHint()))
 	if err != nil {
 		return nil, fmt.Errorf("write the matrix: %w", err)
 	}
-	return &matrixOutput{ContentType: "application/json", Body: body}, nil
+	return body, nil
 }
 
 type probesOutput struct{ Body wire.Probes }
@@ -159,7 +176,7 @@ func (v *Viewer) probes(ctx context.Context) (wire.Probes, error) {
 		if report, ok := reports[p.Name]; ok {
 			heard, age := report.StoredAt.UTC(), max(now.Sub(report.StoredAt).Seconds(), 0)
 			health := wire.FromHealth(report.Health)
-			shown.HeardAt, shown.AgeS, shown.Inventory, shown.Health = &heard, &age, &report.Inventory, &health
+			shown.HeardAt, shown.AgeS, shown.Inventory, shown.Run, shown.Health = &heard, &age, &report.Inventory, report.Run, &health
 		}
 		out.Probes[i] = shown
 	}

@@ -31,7 +31,7 @@ func (m Matrix) AppendJSON(b []byte) ([]byte, error) {
 }
 
 // cellBytes is what a cell takes, roughly.
-const cellBytes = 420
+const cellBytes = 480
 
 // SizeHint is the size of the matrix as JSON, roughly.
 func (m Matrix) SizeHint() int { return cellBytes * (1 + len(m.Cells)) }
@@ -61,11 +61,19 @@ func (w *writer) cell(c *Cell) {
 	w.integer(`,"lost_forward":`, c.Forward)
 	w.integer(`,"lost_backward":`, c.Backward)
 	w.integer(`,"lost_unplaced":`, c.Unplaced)
+	w.integer(`,"duplicates":`, c.Duplicates)
+	w.integer(`,"reordered":`, c.Reordered)
+	w.integer(`,"refused":`, c.Refused)
+	w.integer(`,"unserved":`, c.Unserved)
 	w.number(`,"loss_ratio":`, c.LossRatio)
 	w.number(`,"rtt_min_us":`, c.RTTMinUS)
 	w.number(`,"rtt_p50_us":`, c.RTTP50US)
 	w.number(`,"rtt_p95_us":`, c.RTTP95US)
 	w.number(`,"rtt_max_us":`, c.RTTMaxUS)
+	if len(c.Troubled) > 0 {
+		w.b = append(w.b, `,"troubled":`...)
+		w.any(c.Troubled)
+	}
 	w.b = append(w.b, '}')
 }
 

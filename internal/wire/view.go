@@ -16,7 +16,7 @@ type Matrix struct {
 
 // The states of a cell.
 const (
-	// StatePending: not both ends know of each other yet; it is not judged.
+	// StatePending: not both ends know of each other yet, or the same; it is not judged.
 	StatePending = "pending"
 	// StateNone: both know, but nothing has been measured yet.
 	StateNone = "none"
@@ -33,23 +33,31 @@ type Cell struct {
 	Test   string `json:"test"`
 	Family uint8  `json:"family"`
 	DSCP   uint8  `json:"dscp"`
-	State  string `json:"state" enum:"pending,none,fresh,stale" doc:"pending: an end does not know the other yet; none: nothing measured yet; stale: results should have come since"`
+	State  string `json:"state" enum:"pending,none,fresh,stale" doc:"pending: an end does not know the other yet, or both do not know the same addresses, ports and tests of the pair; none: nothing measured yet; stale: results should have come since"`
 
-	Start     *time.Time `json:"start" doc:"beginning of the newest result's interval" nullable:"true"`
-	LengthS   *float64   `json:"length_s" doc:"its length in seconds" nullable:"true"`
-	AgeS      *float64   `json:"age_s" doc:"seconds since its end" nullable:"true"`
-	Sent      *int       `json:"sent" nullable:"true"`
-	Received  *int       `json:"received" nullable:"true"`
-	Late      *int       `json:"late" nullable:"true"`
-	Lost      *int       `json:"lost" doc:"lost_forward + lost_backward + lost_unplaced" nullable:"true"`
-	Forward   *int       `json:"lost_forward" doc:"packets lost from source to target" nullable:"true"`
-	Backward  *int       `json:"lost_backward" doc:"packets lost from target to source" nullable:"true"`
-	Unplaced  *int       `json:"lost_unplaced" doc:"packets lost in a direction that the source alone could not tell: the pair's series and flows place more of them" nullable:"true"`
-	LossRatio *float64   `json:"loss_ratio" nullable:"true"`
-	RTTMinUS  *float64   `json:"rtt_min_us" nullable:"true"`
-	RTTP50US  *float64   `json:"rtt_p50_us" nullable:"true"`
-	RTTP95US  *float64   `json:"rtt_p95_us" nullable:"true"`
-	RTTMaxUS  *float64   `json:"rtt_max_us" nullable:"true"`
+	Start    *time.Time `json:"start" doc:"beginning of the newest result's interval" nullable:"true"`
+	LengthS  *float64   `json:"length_s" doc:"its length in seconds" nullable:"true"`
+	AgeS     *float64   `json:"age_s" doc:"seconds since its end" nullable:"true"`
+	Sent     *int       `json:"sent" nullable:"true"`
+	Received *int       `json:"received" nullable:"true"`
+	Late     *int       `json:"late" nullable:"true"`
+	Lost     *int       `json:"lost" doc:"lost_forward + lost_backward + lost_unplaced" nullable:"true"`
+	Forward  *int       `json:"lost_forward" doc:"packets lost from source to target" nullable:"true"`
+	Backward *int       `json:"lost_backward" doc:"packets lost from target to source" nullable:"true"`
+	Unplaced *int       `json:"lost_unplaced" doc:"packets lost in a direction that neither end could tell" nullable:"true"`
+
+	Duplicates *int `json:"duplicates" doc:"further copies of replies" nullable:"true"`
+	Reordered  *int `json:"reordered" doc:"replies that were overtaken" nullable:"true"`
+	Refused    *int `json:"refused" doc:"packets that the source's own kernel refused to send; not in sent" nullable:"true"`
+	Unserved   *int `json:"unserved" doc:"packets that reached the target, where nothing reflected them; not in sent" nullable:"true"`
+
+	LossRatio *float64 `json:"loss_ratio" nullable:"true"`
+	RTTMinUS  *float64 `json:"rtt_min_us" nullable:"true"`
+	RTTP50US  *float64 `json:"rtt_p50_us" nullable:"true"`
+	RTTP95US  *float64 `json:"rtt_p95_us" nullable:"true"`
+	RTTMaxUS  *float64 `json:"rtt_max_us" nullable:"true"`
+
+	Troubled []string `json:"troubled,omitempty" doc:"the pair's ends whose own reports tell of a trouble of it, such as an address that is gone: see their health"`
 }
 
 // NewCell is a cell without a result.
@@ -60,11 +68,13 @@ func NewCell(s ippm.Series, state string) Cell {
 // WithResult is the cell with its newest result, as seen at the given moment.
 func (c Cell) WithResult(r ippm.Result, at time.Time) Cell {
 	v := &values{start: r.Start.UTC(), lengthS: r.Length.Seconds(), sent: r.Sent, received: r.Received, late: r.Late, lost: r.Lost(),
-		forward: r.Forward, backward: r.Backward, unplaced: r.Unplaced, rttMinUS: r.RTT.Min, rttMaxUS: r.RTT.Max}
+		forward: r.Forward, backward: r.Backward, unplaced: r.Unplaced,
+		duplicates: r.Duplicates, reordered: r.Reordered, refused: r.Refused, unserved: r.Unserved, rttMinUS: r.RTT.Min, rttMaxUS: r.RTT.Max}
 	v.ageS = max(at.Sub(r.End()).Seconds(), 0) // the interval may not be over
 	c.Start, c.LengthS, c.AgeS = &v.start, &v.lengthS, &v.ageS
 	c.Sent, c.Received, c.Late, c.Lost = &v.sent, &v.received, &v.late, &v.lost
 	c.Forward, c.Backward, c.Unplaced = &v.forward, &v.backward, &v.unplaced
+	c.Duplicates, c.Reordered, c.Refused, c.Unserved = &v.duplicates, &v.reordered, &v.refused, &v.unserved
 	c.LossRatio = LossRatio(r.Counts)
 	if r.RTT.N > 0 {
 		c.RTTMinUS, c.RTTMaxUS = &v.rttMinUS, &v.rttMaxUS
@@ -80,6 +90,8 @@ type values struct {
 	lengthS, ageS               float64
 	sent, received, late, lost  int
 	forward, backward, unplaced int
+	duplicates, reordered       int
+	refused, unserved           int
 	rttMinUS, rttMaxUS          float64
 }
 
@@ -109,5 +121,6 @@ type Probe struct {
 	HeardAt   *time.Time `json:"heard_at" doc:"when it last reported; null where it never did" nullable:"true"`
 	AgeS      *float64   `json:"age_s" doc:"seconds since then" nullable:"true"`
 	Inventory *string    `json:"inventory" doc:"version of the inventory that it worked from" nullable:"true"`
+	Run       string     `json:"run,omitempty" doc:"tells its process from others under its name; absent where it is too old to say it"`
 	Health    *Health    `json:"health,omitempty" doc:"what the probe says of itself; absent where it never reported"`
 }

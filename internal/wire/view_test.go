@@ -62,13 +62,13 @@ func TestWhatReadersGet(t *testing.T) {
 				`"refused":0,"unserved":3,"duplicates":0,"reordered":0,"flows":[]}`},
 		{"a cell without a result", wire.NewCell(series, wire.StateNone),
 			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"none","start":null,"length_s":null,"age_s":null,` +
-				`"sent":null,"received":null,"late":null,"lost":null,"lost_forward":null,"lost_backward":null,"lost_unplaced":null,"loss_ratio":null,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
+				`"sent":null,"received":null,"late":null,"lost":null,"lost_forward":null,"lost_backward":null,"lost_unplaced":null,"duplicates":null,"reordered":null,"refused":null,"unserved":null,"loss_ratio":null,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
 		{"a cell of total loss", wire.NewCell(series, wire.StateFresh).WithResult(lost, at),
 			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"fresh","start":"2026-03-01T12:00:00Z","length_s":300,"age_s":1.5,` +
-				`"sent":10,"received":0,"late":0,"lost":10,"lost_forward":0,"lost_backward":0,"lost_unplaced":10,"loss_ratio":1,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
+				`"sent":10,"received":0,"late":0,"lost":10,"lost_forward":0,"lost_backward":0,"lost_unplaced":10,"duplicates":0,"reordered":0,"refused":0,"unserved":0,"loss_ratio":1,"rtt_min_us":null,"rtt_p50_us":null,"rtt_p95_us":null,"rtt_max_us":null}`},
 		{"a cell whose interval is not over", wire.NewCell(series, wire.StateFresh).WithResult(result(t, "p2", 0, 100, 300), start),
 			`{"source":"p1","target":"p2","test":"ping","family":4,"dscp":0,"state":"fresh","start":"2026-03-01T12:00:00Z","length_s":300,"age_s":0,` +
-				`"sent":2,"received":2,"late":0,"lost":0,"lost_forward":0,"lost_backward":0,"lost_unplaced":0,"loss_ratio":0,"rtt_min_us":100,"rtt_p50_us":100.495,"rtt_p95_us":300,"rtt_max_us":300}`},
+				`"sent":2,"received":2,"late":0,"lost":0,"lost_forward":0,"lost_backward":0,"lost_unplaced":0,"duplicates":0,"reordered":0,"refused":0,"unserved":0,"loss_ratio":0,"rtt_min_us":100,"rtt_p50_us":100.495,"rtt_p95_us":300,"rtt_max_us":300}`},
 		{"links", wire.LinksOf("4f1d", []inventory.LinkCoverage{certain(64)}),
 			`{"inventory":"4f1d","links":[{"link":"a-b","from":"sw1","to":"sw2","members":8,"hash":"l4","tuples":64,"covered":0.5,"detectable":0.25,"assumption":"uniform"}]}`},
 		{"no links", wire.LinksOf("4f1d", nil), `{"inventory":"4f1d","links":[]}`},

@@ -3,32 +3,36 @@ package influx
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"ixpqos/internal/ippm"
 )
 
-// maxNamed is how many pairs a query names one by one: of more it is faster to
-// read all of the moment and to pass over the others.
-const maxNamed = 50
+// maxParts is how many parts of what both ends saw one query reads at most.
+const maxParts = 16
 
 // BothEnds yields the flows of results, and what was heard of them, where there
-// are both. All results of one moment cost about as much as one.
+// are both. It names the pairs of each moment: InfluxDB takes longer to find out
+// that a series has nothing there than to read what is asked for.
 func (s *Store) BothEnds(ctx context.Context, results []ippm.ID, yield func([]ippm.Flow, ippm.Heard) error) error {
-	if len(results) == 0 {
-		return nil
-	}
 	found := map[ippm.Series]map[int64]*bothEnds{}
-	wanted := map[rowKey]bool{}
 	for _, id := range results {
 		if found[id.Series] == nil {
 			found[id.Series] = map[int64]*bothEnds{}
 		}
 		found[id.Series][id.Start.UnixNano()] = newBothEnds(id.Series)
-		wanted[rowKey{id.Series, id.Start.UnixNano()}] = true
 	}
-	if err := s.query(ctx, s.bothEndsQuery(results, wanted), addTo(found)); err != nil {
-		return s.explain("read what both ends of pairs saw", err)
+	for parts := range slices.Chunk(s.bothEndsParts(results), maxParts) {
+		flux := ""
+		for i, part := range parts {
+			flux += part + fmt.Sprintf(" |> yield(name: \"%d\")\n", i)
+		}
+		if err := s.query(ctx, flux, addTo(found)); err != nil {
+			return s.explain("read what both ends of pairs saw", err)
+		}
 	}
 	for _, all := range found {
 		for at, both := range all {
@@ -40,33 +44,27 @@ func (s *Store) BothEnds(ctx context.Context, results []ippm.ID, yield func([]ip
 	return nil
 }
 
-func (s *Store) bothEndsQuery(results []ippm.ID, wanted map[rowKey]bool) (flux string) {
-	among := amongPairs(results)
-	for i, t := range timesOf(wanted) {
-		flux += inBucket(s.buckets.Flows, t.first, t.last.Add(1)) + bothMeasurements + among +
-			` |> filter(fn: (r) => r._field == "` + flowsField + `" or r._field == "length_ns")` +
-			keep("_time", "_measurement", "_field", "_value", "kind", "source", "target", "test", "family", "dscp") +
-			fmt.Sprintf(" |> yield(name: \"%d\")\n", i)
-	}
-	return flux
-}
-
 const bothMeasurements = ` |> filter(fn: (r) => r._measurement == "` + flowMeasurement + `" or r._measurement == "` + heardMeasurement + `")`
 
-// amongPairs keeps what is of the pairs of results, where they are few.
-func amongPairs(results []ippm.ID) string {
-	pairs := map[[2]string]bool{}
+// bothEndsParts are queries, each of some pairs at one moment.
+func (s *Store) bothEndsParts(results []ippm.ID) (parts []string) {
+	pairs := map[time.Time]map[string]bool{}
 	for _, id := range results {
-		pairs[[2]string{id.Source, id.Target}] = true
+		start := id.Start.UTC()
+		if pairs[start] == nil {
+			pairs[start] = map[string]bool{}
+		}
+		pairs[start]["(r.source == "+literal(id.Source)+" and r.target == "+literal(id.Target)+")"] = true
 	}
-	if len(pairs) > maxNamed {
-		return ""
+	for start, terms := range pairs {
+		for some := range slices.Chunk(slices.Collect(maps.Keys(terms)), maxTerms) {
+			parts = append(parts, inBucket(s.buckets.Flows, start, start.Add(1))+bothMeasurements+
+				" |> filter(fn: (r) => "+strings.Join(some, " or ")+")"+
+				` |> filter(fn: (r) => r._field == "`+flowsField+`" or r._field == "length_ns")`+
+				keep("_time", "_measurement", "_field", "_value", "kind", "source", "target", "test", "family", "dscp"))
+		}
 	}
-	var all []string
-	for pair := range pairs {
-		all = append(all, "(r.source == "+literal(pair[0])+" and r.target == "+literal(pair[1])+")")
-	}
-	return " |> filter(fn: (r) => " + strings.Join(all, " or ") + ")"
+	return parts
 }
 
 // addTo takes in one field of what is wanted.

@@ -66,7 +66,7 @@ func bothEndsMany(t *testing.T, s Subject) {
 	var heard []ippm.Heard
 	var ids []ippm.ID
 	for i := range 600 {
-		all = append(all, WithFlows(NewResult(Pair("p1", fmt.Sprintf("t%03d", i)), 7*(i%30), 0, 200), 1))
+		all = append(all, WithFlows(NewResult(Pair("p1", fmt.Sprintf("t%03d", i)), 7*(i%6), 0, 200), 1))
 		heard, ids = append(heard, HeardOf(all[i])), append(ids, all[i].ID)
 	}
 	put(t, s, NewBatch("p1", 0, all...), NewHeardBatch("p2", 0, heard...))
