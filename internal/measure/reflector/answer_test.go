@@ -390,3 +390,27 @@ func TestNoReflectorIsAnsweredWhereverItListens(t *testing.T) {
 	}
 	w.end(t, w.sender, 8621).ask(t, reply)
 }
+
+// TestWhatIsSentAstrayIsAnswered as STAMP's: TLVs without U, and octets that must be
+// zero and are not.
+func TestWhatIsSentAstrayIsAnswered(t *testing.T) {
+	everywhere(t, func(t *testing.T, w *world) {
+		e := w.end(t, w.sender, 1001)
+		for i, change := range []func(payload []byte){
+			func(payload []byte) { payload[stamp.BaseSize] = 0 },
+			func(payload []byte) { payload[20] = 1 },
+		} {
+			payload, err := stamp.AppendRequest(nil, stamp.Request{Sequence: 5, SSID: 0x4242, ReplyDSCP: 10}, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(payload)
+			e.send(t, 46<<2, payload)
+			in := e.replies(t, 1)[0]
+			r := parse(t, in.Payload)
+			if r.SSID != 0x4242 || !r.HasClassOfService || r.DSCPReceived != 46 || in.TOS != 10<<2 {
+				t.Errorf("change %d: %+v with TOS %#x; want SSID 4242 and DSCP 10", i, r, in.TOS)
+			}
+		}
+	})
+}
