@@ -3,8 +3,10 @@ package agent
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,7 +37,8 @@ type stampEngine struct {
 	netif int // index of the interface that is listened on; 0 for any
 }
 
-// Run measures until the context ends; that is no error.
+// Run measures until the context ends; that is no error. At the end it gives what
+// was heard until then, and answers until that.
 func (e *stampEngine) Run(ctx context.Context, parts <-chan inventory.Part, emit func(context.Context, ippm.Batch) error) error {
 	r := reflector.New(reflector.ThisHost(e.name, e.board.set))
 	defer r.Close()
@@ -49,7 +52,7 @@ func (e *stampEngine) Run(ctx context.Context, parts <-chan inventory.Part, emit
 	})
 	group.Go(func() error {
 		for i := range settled {
-			e.give(ctx, i, r.Heard(i.Test, i.Start), emit)
+			e.giveAll(ctx, i, r.Heard(i.Test, i.Start), emit)
 		}
 		return nil
 	})
@@ -57,7 +60,10 @@ func (e *stampEngine) Run(ctx context.Context, parts <-chan inventory.Part, emit
 		e.follow(ctx, parts, own, r)
 		return nil
 	})
-	return group.Wait()
+	err := group.Wait()
+	r.Close()
+	e.giveAll(ctx, sender.Interval{}, r.Rest(), emit)
+	return err
 }
 
 // follow takes up parts: it reflects before others are told to measure to it.
@@ -163,6 +169,23 @@ func expectations(part inventory.Part) []reflector.Expectation {
 		}
 	}
 	return all
+}
+
+// giveAll hands on what was measured in one interval, with what was heard in it,
+// and what was heard in others, each by itself: while a process stood still others
+// sent to it, and it sent nothing.
+func (e *stampEngine) giveAll(ctx context.Context, i sender.Interval, heard []ippm.Heard, emit emitter) {
+	byStart := map[int64][]ippm.Heard{}
+	for _, h := range heard {
+		byStart[h.Start.UnixNano()] = append(byStart[h.Start.UnixNano()], h)
+	}
+	own := i.Start.UnixNano()
+	for _, start := range slices.Sorted(maps.Keys(byStart)) {
+		if start != own {
+			e.give(ctx, sender.Interval{Test: i.Test, Start: time.Unix(0, start).UTC()}, byStart[start], emit)
+		}
+	}
+	e.give(ctx, i, byStart[own], emit)
 }
 
 // give hands on what was measured and heard of one interval. It must reach the

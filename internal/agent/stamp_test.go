@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/measure/reflector"
+	"ixpqos/internal/measure/sender"
 )
 
 // freePort is the first of a row of UDP ports that nobody has on any address:
@@ -88,8 +90,8 @@ func TestTheSTAMPEngineGivesWhatItSentAndHeard(t *testing.T) {
 	for {
 		select {
 		case b := <-batches:
-			if len(b.Results) == 0 || len(b.Heard) == 0 || b.Results[0].Sent == 0 {
-				continue
+			if len(b.Results) == 0 || len(b.Heard) == 0 || b.Results[0].Sent == 0 || b.Heard[0].Flows[0].Port == 0 {
+				continue // of what was heard in the first it is not sure that it is all
 			}
 			checkBatch(t, b, port+1)
 			return
@@ -272,5 +274,82 @@ func TestCheckKnowsTheMTU(t *testing.T) {
 		if err := check(size, df); err != nil {
 			t.Errorf("%d bytes, df %v: %v", size, df, err)
 		}
+	}
+}
+
+// TestWhatWasHeardInAPauseIsGivenByInterval: a batch is of one interval.
+func TestWhatWasHeardInAPauseIsGivenByInterval(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	heard := func(source string, i int) ippm.Heard {
+		return ippm.Heard{ID: ippm.ID{Series: ippm.Series{Source: source, Target: "p1", Test: "fabric", Family: 4}, Start: start.Add(time.Duration(i) * 5 * time.Second)},
+			Length: 5 * time.Second}
+	}
+	e := &stampEngine{name: "p1", board: quietBoard(), log: discard}
+	part := fabric("p1", "p2", 862)
+	e.part.Store(&part)
+	var batches []ippm.Batch
+	emit := func(_ context.Context, b ippm.Batch) error {
+		batches = append(batches, b)
+		return nil
+	}
+	own := sender.Interval{Test: "fabric", Start: start.Add(10 * time.Second), Results: make([]ippm.Result, 1)}
+	e.giveAll(t.Context(), own, []ippm.Heard{heard("p2", 0), heard("p2", 2), heard("p3", 0), heard("p3", 1)}, emit)
+	want := []string{"0s: 0 results, heard of p2 p3", "5s: 0 results, heard of p3", "10s: 1 results, heard of p2"}
+	var got []string
+	for _, b := range batches {
+		var sources []string
+		for _, h := range b.Heard {
+			sources = append(sources, h.Source)
+			if !h.Start.Equal(b.Start) {
+				t.Errorf("what was heard at %v is in the batch of %v", h.Start, b.Start)
+			}
+		}
+		got = append(got, fmt.Sprintf("%v: %d results, heard of %s", b.Start.Sub(start), len(b.Results), strings.Join(sources, " ")))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("want - got +:\n%s", diff)
+	}
+}
+
+// TestAtItsEndTheSTAMPEngineTellsWhatItHeard of the interval under way.
+func TestAtItsEndTheSTAMPEngineTellsWhatItHeard(t *testing.T) {
+	needs.Time(t)
+	port := freePort(t)
+	other := (&stampEngine{name: "p2", board: quietBoard(), log: discard}).start(t, fabric("p2", "p1", port))
+	ctx, stop := context.WithCancel(t.Context())
+	parts, batches, ended := make(chan inventory.Part, 1), make(chan ippm.Batch, 100), make(chan error, 1)
+	parts <- fabric("p1", "p2", port)
+	e := &stampEngine{name: "p1", board: quietBoard(), log: discard}
+	go func() {
+		ended <- e.Run(ctx, parts, func(_ context.Context, b ippm.Batch) error {
+			batches <- b
+			return nil
+		})
+	}()
+	bound := time.After(time.Minute)
+	for {
+		select {
+		case b := <-other: // p1 has answered a whole interval
+			if len(b.Results) == 0 || b.Results[0].Received == 0 {
+				continue
+			}
+		case <-bound:
+			t.Fatal("p2 measures nothing")
+		}
+		break
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	close(batches)
+	var last ippm.Heard
+	for b := range batches {
+		if len(b.Heard) > 0 {
+			last = b.Heard[0]
+		}
+	}
+	if len(last.Flows) != 3 || last.Flows[0] != ippm.Missed(ippm.Unheard) || time.Since(last.Start) > time.Minute {
+		t.Errorf("the last that was heard: %+v; want that it ends there", last)
 	}
 }

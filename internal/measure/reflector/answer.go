@@ -19,10 +19,15 @@ type request struct {
 	stamp.Request
 	*timestamp.Incoming
 	session *session
-	// sequence is that of the reply, and left when the one before it left.
-	sequence uint32
-	left     int64
-	count    *count // where it was heard; nil where it is not counted
+	count   *count // where it was heard; nil where it is not counted
+}
+
+// reply is one that is to be sent.
+type reply struct {
+	session  *session
+	sequence uint32 // the session's own
+	left     int64  // when the one before it left
+	count    *count // where it counts as an answer
 }
 
 // answer takes a batch that was received, and replies. Sent (T3) is one reading
@@ -31,20 +36,20 @@ type request struct {
 func (p *Port) answer(in []timestamp.Incoming) {
 	r := p.reflector
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	m := moment{wall: r.host.Wall(), since: r.host.Since()}
 	r.see(m)
 	r.turn(m.since)
 	p.countDrops(m)
 	p.asked = false
-	p.out, p.counts, p.octets = p.out[:0], p.counts[:0], p.octets[:0]
+	p.out, p.replies, p.octets = p.out[:0], p.replies[:0], p.octets[:0]
 	for i := range in {
 		if q, ok := p.take(&in[i], m); ok {
 			p.reply(&q, m)
 		}
 	}
 	p.send()
-	if p.unread > maxUnread {
+	if p.unread > 0 {
 		p.ask()
 	}
 }
@@ -59,17 +64,23 @@ func (p *Port) take(in *timestamp.Incoming, m moment) (q request, ok bool) {
 	}
 	parsed, err := stamp.ParseRequest(in.Payload)
 	q = request{Request: parsed, Incoming: in}
-	if err != nil || p.isReply(&q) {
+	switch {
+	case err != nil:
 		r.stats.Malformed++
 		return q, false
-	}
-	q.session = r.sessions.find(key{from: in.From, port: p, ssid: q.SSID}, from, m.since)
-	if q.session == nil {
-		r.stats.NoRoom++
-		from.spoil(m, "it has more sessions than there is room for")
+	case p.goesRound(&q):
+		r.stats.Replies++
+		r.replier = q.From
 		return q, false
 	}
-	p.receive(&q)
+	q.session = r.sessions.find(p.keyOf(&q), from, m.since)
+	if q.session == nil {
+		r.stats.NoRoom++
+		from.miss(q.At)
+		return q, false
+	}
+	r.stats.Received++
+	q.count = q.session.hear(&q)
 	if !from.allows(m.since, r.perPacket) {
 		r.stats.OverRate++
 		return q, false
@@ -77,54 +88,59 @@ func (p *Port) take(in *timestamp.Incoming, m moment) (q request, ok bool) {
 	return q, true
 }
 
-// isReply tells whether this may be a reply of another reflector, which would
-// answer ours in its turn, and so on for ever: such a packet comes from a port at
-// which one listens, and never passes for STAMP's, but for TWAMP-Light's.
-func (p *Port) isReply(q *request) bool {
-	return q.Light && (q.From.Port() == p.local.Port() || p.reflector.reflecting[q.From])
+// keyOf is the session's. What has padding where zeros must be has padding for an
+// SSID too, and of some senders another one in every packet.
+func (p *Port) keyOf(q *request) key {
+	k := key{from: q.From, port: p, ssid: q.SSID}
+	if q.Padded {
+		k.ssid = 0
+	}
+	return k
 }
 
-// receive counts a packet of a session.
-func (p *Port) receive(q *request) {
-	s := q.session
-	if p.stamped && !p.asked && s.awaitsStamp() {
-		p.ask()
-	}
-	p.reflector.stats.Received++
-	q.count = s.hear(q)
-	q.sequence, q.left = s.received, s.left
-	s.received, s.left = s.received+1, 0
+// goesRound tells whether this may be a reply of another reflector, which would
+// answer ours in its turn, and so on for ever: it comes from where one listens, and
+// looks like a reply. TWAMP-Light's senders may have that port too.
+func (p *Port) goesRound(q *request) bool {
+	return (q.From.Port() == p.local.Port() || p.reflector.reflecting[q.From]) && stamp.MayBeReply(q.Payload, q.At)
 }
 
 // reply adds the reply to what is to be sent.
 func (p *Port) reply(q *request, m moment) {
-	reflection := p.reflection(q, m)
+	s := q.session
+	if p.stamped && p.unread > 0 && !p.asked && s.awaitsStamp() {
+		p.ask()
+	}
+	x := reply{session: s, sequence: s.replies, left: s.left, count: p.answeredIn(q, m)}
+	s.replies, s.left = s.replies+1, 0
 	start := len(p.octets)
+	reflection := p.reflection(q, &x, m)
 	p.octets = q.Reflect(p.octets, q.Payload, reflection)
-	id := q.session.id(q.sequence)
+	id := s.id(x.sequence)
 	p.out = append(p.out, timestamp.Outgoing{To: q.From, Payload: p.octets[start:], ID: id, TOS: int16(q.replyDSCP()) << 2})
-	p.counts = append(p.counts, q.answeredIn(m))
+	p.replies = append(p.replies, x)
 	p.sent.add(sentReply{received: reflection.Received, sequence: reflection.Sequence, id: id})
 }
 
 // answeredIn is where the reply counts as an answer. One to a packet that this
 // host kept for longer than the loss threshold comes after its sender may have
 // given it up, which is not the network's doing.
-func (q *request) answeredIn(m moment) *count {
+func (p *Port) answeredIn(q *request, m moment) *count {
 	if m.wall-q.At > int64(inventory.LossThreshold) {
+		p.reflector.stats.Kept++
 		return nil
 	}
 	return q.count
 }
 
-func (p *Port) reflection(q *request, m moment) stamp.Reflection {
+func (p *Port) reflection(q *request, own *reply, m moment) stamp.Reflection {
 	r := p.reflector
 	format := q.Error.Format()
 	if q.Light {
 		format = stamp.NTP
 	}
 	x := stamp.Reflection{
-		Sequence:   q.sequence,
+		Sequence:   own.sequence,
 		Received:   stamp.TimestampOf(q.At, format),
 		Sent:       stamp.TimestampOf(m.wall, format),
 		Error:      r.clock[format],
@@ -132,7 +148,8 @@ func (p *Port) reflection(q *request, m moment) stamp.Reflection {
 		DSCP:       q.TOS >> 2,
 		ECN:        q.TOS & 3,
 		ReceivedBy: stamp.ControlPlane,
-		SentBy:     stamp.ControlPlane,
+		// Of user space: the kernel's follows (RFC 8972, section 4.7).
+		SentBy: stamp.SoftwareLocal,
 	}
 	if q.Kernel {
 		x.ReceivedBy = stamp.SoftwareLocal
@@ -140,8 +157,8 @@ func (p *Port) reflection(q *request, m moment) stamp.Reflection {
 	switch {
 	case r.stateless:
 		x.Sequence = q.Sequence
-	case q.left != 0:
-		x.FollowUp = stamp.FollowUp{Sequence: q.sequence - 1, Timestamp: stamp.TimestampOf(q.left, format), Mode: stamp.SoftwareLocal}
+	case own.left != 0:
+		x.FollowUp = stamp.FollowUp{Sequence: own.sequence - 1, Timestamp: stamp.TimestampOf(own.left, format), Mode: stamp.SoftwareLocal}
 	}
 	return x
 }
@@ -160,13 +177,27 @@ func (p *Port) send() {
 		return
 	}
 	taken := p.socket.Send(p.out)
-	p.unread += taken
+	if p.stamped {
+		p.unread, p.asks = p.unread+taken, 0
+	}
 	stats := &p.reflector.stats
 	stats.Answered += uint64(taken)
 	stats.Refused += uint64(len(p.out) - taken)
-	for i, c := range p.counts {
-		if c != nil && p.out[i].Err == nil {
-			c.answered++
+	for i := len(p.replies) - 1; i >= 0; i-- {
+		p.replies[i].settle(p.out[i].Err)
+		if err := p.out[i].Err; err != nil {
+			p.reflector.refused = err
 		}
+	}
+}
+
+// settle counts an answer, or takes a number back that was not sent, unless one
+// after it was: numbers count what is transmitted (RFC 8762, section 4.3.1).
+func (x *reply) settle(refused error) {
+	switch s := x.session; {
+	case refused == nil && x.count != nil:
+		x.count.answered++
+	case refused != nil && s.replies == x.sequence+1:
+		s.replies, s.left = x.sequence, x.left
 	}
 }

@@ -4,11 +4,12 @@
 //
 // What it promises: nobody is answered but the addresses that are allowed, at no
 // more than a rate each; whatever comes in, sessions and memory are bounded; a
-// session has its own sequence numbers, which count what was received, and its
-// replies tell by the kernel's time when the one before left; what is said to
-// have been heard is of whole intervals, each packet once, and is not said at all
-// where it is not sure; and nothing is allocated for a packet of a session that
-// is there.
+// session has its own sequence numbers, which count what was sent, and its
+// replies tell by the kernel's time when the one before left; what was
+// heard is told of every interval, each packet once, with how many packets the
+// host may have missed, and is not told at all where clocks make it unsure; no
+// stamp of a reply keeps a packet out of the receive buffer for long; and nothing
+// is allocated for a packet of a session that is there.
 //
 // A Port answers on one socket. It waits for packets while there are few, since
 // waiting is cheap and prompt, and takes them together in periods while there

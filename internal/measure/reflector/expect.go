@@ -9,14 +9,14 @@ import (
 // Expect says what is to be counted. What has not changed is counted on.
 func (r *Reflector) Expect(expectations []Expectation) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	before := r.expected
 	r.expected = make([]*expected, 0, len(expectations))
 	for _, x := range expectations {
 		x.Address, x.Local = x.Address.Unmap(), x.Local.Unmap()
 		i := slices.IndexFunc(before, func(e *expected) bool { return e.Expectation == x })
 		if i < 0 {
-			r.expected = append(r.expected, newExpected(x))
+			r.expected = append(r.expected, newExpected(x, r.host.Wall()))
 			continue
 		}
 		r.expected = append(r.expected, before[i])
@@ -28,9 +28,8 @@ func (r *Reflector) Expect(expectations []Expectation) {
 	r.resolve()
 }
 
-// resolve finds for every session what is expected of it. Where nobody is
-// listened to, or its packets are not allowed, nothing is known of an
-// expectation.
+// resolve finds for every session what is expected of it, and notes from when on
+// it is listened for, and its packets are allowed.
 func (r *Reflector) resolve() {
 	now := r.host.Wall()
 	for _, s := range r.sources {
@@ -38,12 +37,15 @@ func (r *Reflector) resolve() {
 	}
 	for _, e := range r.expected {
 		from := r.sources[e.Address]
-		if from == nil || !r.listensOn(e.Local) {
-			e.since = never
-			continue
+		hears := from != nil && r.listensOn(e.Local)
+		switch {
+		case hears && !e.listening():
+			e.since, e.until = now, never
+		case !hears && e.listening():
+			e.until = now
 		}
-		if e.since == never {
-			e.since = now
+		if !hears {
+			continue
 		}
 		from.expected = append(from.expected, e)
 	}
@@ -81,5 +83,5 @@ func (r *Reflector) tell(e *expected, sentence string) {
 		return
 	}
 	e.troubled = sentence != ""
-	r.host.Trouble(fmt.Sprintf("heard of %s in test %s over IPv%d", e.Source, e.Test, e.family()), sentence)
+	r.notices = append(r.notices, notice{fmt.Sprintf("heard of %s in test %s over IPv%d", e.Source, e.Test, e.family()), sentence})
 }

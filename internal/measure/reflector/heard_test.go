@@ -22,8 +22,14 @@ func (w *world) expectation() Expectation {
 }
 
 // heard asks for the interval that begins so long after the beginning.
-func (w *world) heard(after time.Duration) []ippm.Heard {
-	return w.Heard("fabric", simulation.Start.Add(after))
+func (w *world) heard(after time.Duration) (of []ippm.Heard) {
+	start := simulation.Start.Add(after)
+	for _, h := range w.Heard("fabric", start) {
+		if h.Start.Equal(start) {
+			of = append(of, h)
+		}
+	}
+	return of
 }
 
 // flowsHeard asks for the flows of an interval that must be known.
@@ -63,7 +69,7 @@ func TestHeardIsOfWholeIntervals(t *testing.T) {
 		e.tell(t, sequence, 1)
 		switch w.virtual.Elapsed().Truncate(time.Second) {
 		case 15 * time.Second:
-			if got := w.heard(0); got != nil {
+			if got := w.heard(0); len(got) != 1 || got[0].Flows[0] != ippm.Missed(ippm.Unheard) {
 				t.Errorf("of an interval that had begun before: %+v", got)
 			}
 		case 25 * time.Second:
@@ -216,7 +222,7 @@ func TestTheClocksAreStepped(t *testing.T) {
 		w.self.Step(step)
 		e.tell(t, 0, 1)
 		w.far.Step(step)
-		for i := range uint32(kept) {
+		for i := range uint32(4) {
 			e.tell(t, 1+i, 1)
 			w.pass(t, interval)
 		}
@@ -227,7 +233,7 @@ func TestTheClocksAreStepped(t *testing.T) {
 		if got := w.heard(50 * time.Second); got != nil {
 			t.Errorf("%v: %+v", step, got)
 		}
-		for i := range uint32(kept) {
+		for i := range uint32(4) {
 			start := time.Duration(70+10*i) * time.Second
 			w.at(t, start+5*time.Second)
 			e.tell(t, 100+i, 1)
@@ -287,7 +293,8 @@ func TestWhatIsNotKnownIsNotSaid(t *testing.T) {
 			tc.in(t, w, e)
 			w.at(t, 26*time.Second)
 			e.tell(t, 7, 1)
-			if got := w.heard(10 * time.Second); (got != nil) != tc.want {
+			got := w.heard(10 * time.Second)
+			if len(got) != 1 || (got[0].Flows[0].Port != 0) != tc.want {
 				t.Errorf("%+v", got)
 			}
 			w.at(t, 46*time.Second)
@@ -304,11 +311,11 @@ func TestOnlyAFewIntervalsAreKept(t *testing.T) {
 	w := virtual(t)
 	w.Expect([]Expectation{w.expectation()})
 	e := w.end(t, w.sender, 1001)
-	for i := range uint32(6) {
+	for i := range uint32(kept + 2) {
 		w.at(t, time.Duration(15+10*i)*time.Second)
 		e.tell(t, i, 1)
 	}
-	for i := range 6 {
+	for i := range kept + 2 {
 		start := time.Duration(10+10*i) * time.Second
 		if got := w.heard(start); (got != nil) != (i >= 2) {
 			t.Errorf("from %v on: %+v", start, got)
@@ -337,7 +344,7 @@ func TestHeardInRealTime(t *testing.T) {
 				e.ask(t, packetAt(min(timestamp.Now(), today.Add(day).UnixNano()-1), i, 1))
 			}
 			all := w.Heard("fabric", today)
-			if len(all) != 1 || all[0].Family != x.family() || all[0].Flows[0] != (ippm.HeardFlow{Port: x.FirstPort, Heard: 5, Answered: 5}) {
+			if all = all[max(len(all)-1, 0):]; len(all) != 1 || all[0].Family != x.family() || all[0].Flows[0] != (ippm.HeardFlow{Port: x.FirstPort, Heard: 5, Answered: 5}) {
 				t.Errorf("%+v", all)
 			}
 		})

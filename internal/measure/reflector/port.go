@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"ixpqos/internal/ippm"
 	"ixpqos/internal/measure/timestamp"
 )
 
@@ -26,13 +27,17 @@ const (
 	batch = 64
 	// maxRequest is the longest request in octets; those that are longer than an
 	// Ethernet carries have no answer.
-	maxRequest = 9000
+	maxRequest = ippm.MaxRequest
 	// buffer holds what comes in a period, and some more for a host that is busy.
 	buffer = 4 << 20
 	// maxRounds bounds what is taken at once, whatever is sent here.
 	maxRounds = 64
-	// maxUnread is how many transmit stamps are left in the receive buffer.
-	maxUnread = 4 * batch
+	// quiet is how long a packet is waited for, and soon while transmit stamps have
+	// not come, which take the room of packets.
+	quiet, soon = time.Second, 10 * time.Millisecond
+	// vain is how often stamps are asked for that do not come, until they count as
+	// lost.
+	vain = 2
 )
 
 // Port answers on one socket. Its methods are one goroutine's at a time.
@@ -41,17 +46,19 @@ type Port struct {
 	socket    Socket
 	local     netip.AddrPort
 	drops     uint64
+	looked    moment // when drops was read
 
-	out    []timestamp.Outgoing
-	counts []*count // where the requests of out were heard
-	octets []byte   // of out
-	// unread is how many transmit stamps may wait, at most.
-	unread  int
-	stamped bool // by the kernel, when they leave
-	asked   bool // whether they were asked for in this batch
-	sent    ring
-	load    load
-	over    chan struct{} // closed when run has returned; nil where it does not run
+	out     []timestamp.Outgoing
+	replies []reply // of out
+	octets  []byte  // of out
+	// unread is how many transmit stamps may wait, at most, and asks how often they
+	// were asked for since one came.
+	unread, asks int
+	stamped      bool // by the kernel, when they leave
+	asked        bool // whether they were asked for in this batch
+	sent         ring
+	load         load
+	over         chan struct{} // closed when run has returned; nil where it does not run
 }
 
 // Attach makes a Port of a socket, which is listening from now on. Its owner
@@ -66,7 +73,7 @@ func (r *Reflector) newPort() *Port {
 	return &Port{
 		reflector: r,
 		out:       make([]timestamp.Outgoing, 0, batch),
-		counts:    make([]*count, 0, batch),
+		replies:   make([]reply, 0, batch),
 		octets:    make([]byte, 0, batch*maxRequest),
 	}
 }
@@ -75,7 +82,8 @@ func (p *Port) attach(s Socket) {
 	p.socket, p.local, p.drops, p.stamped = s, s.Local(), s.Drops(), s.Kernel().Transmit
 	r := p.reflector
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
+	p.looked = moment{wall: r.host.Wall(), since: r.host.Since()}
 	r.attached = append(r.attached, p)
 	r.resolve()
 }
@@ -84,7 +92,7 @@ func (p *Port) attach(s Socket) {
 func (p *Port) Detach() {
 	r := p.reflector
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	for _, s := range r.sessions.byKey {
 		if s.port == p {
 			r.sessions.end(s)
@@ -122,9 +130,14 @@ func (p *Port) Drain() (received int, err error) {
 	return received, nil
 }
 
-// await answers the first packets that come, if any do for a while.
+// await answers the first packets that come, if any do for a while. It does not
+// wait for long while stamps may fill the buffer, so that no packet comes.
 func (p *Port) await() (received int, err error) {
-	in, err := p.socket.Await(time.Second)
+	timeout := quiet
+	if p.unread > 0 {
+		timeout = soon
+	}
+	in, err := p.socket.Await(timeout)
 	if err != nil {
 		return 0, err
 	}
@@ -171,7 +184,7 @@ func (l *load) add(received int, now, period time.Duration) {
 
 // ask takes the transmit stamps that there are.
 func (p *Port) ask() {
-	p.asked, p.unread = true, 0
+	p.asked = true
 	for {
 		events, err := p.socket.Events()
 		if err != nil {
@@ -180,10 +193,14 @@ func (p *Port) ask() {
 		for _, e := range events {
 			if e.Kind == timestamp.Sent {
 				p.reflector.sessions.left(e.ID, e.At)
+				p.unread, p.asks = p.unread-1, 0
 			}
 		}
 		if len(events) < batch {
-			return
+			break
 		}
+	}
+	if p.asks++; p.asks >= vain || p.unread < 0 {
+		p.unread = 0
 	}
 }

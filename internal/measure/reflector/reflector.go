@@ -63,8 +63,36 @@ type Reflector struct {
 	clock   [2]stamp.ErrorEstimate
 	turned  time.Duration
 	stats   Stats
-	told    Stats // when trouble was last told
+	refused error          // why the kernel last refused a reply
+	replier netip.AddrPort // where what may be a reply last came from
+	wrong   [reasons]since
 	trouble string
+	notices []notice // that wait for unlock
+
+	// telling is held while notices are told, so that they are in order.
+	telling sync.Mutex
+}
+
+// notice is what Host.Trouble is to be told.
+type notice struct{ subject, sentence string }
+
+// unlock unlocks, and then tells what there is to tell: whoever is told may take
+// his time, and no packet waits for him.
+func (r *Reflector) unlock() {
+	waiting := len(r.notices) > 0
+	r.mu.Unlock()
+	if !waiting {
+		return
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.mu.Lock()
+	notices := r.notices
+	r.notices = nil
+	r.mu.Unlock()
+	for _, n := range notices {
+		r.host.Trouble(n.subject, n.sentence)
+	}
 }
 
 // DefaultRate is how many packets a second one address is answered: all that a
@@ -89,7 +117,7 @@ func New(h Host) *Reflector {
 // SetAllowed says who is answered. Sessions of others end.
 func (r *Reflector) SetAllowed(addresses []netip.Addr) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	before := r.sources
 	r.sources = make(map[netip.Addr]*source, len(addresses))
 	for _, a := range addresses {
@@ -113,7 +141,7 @@ func (r *Reflector) SetAllowed(addresses []netip.Addr) {
 // may be a reply gets none.
 func (r *Reflector) SetReflecting(where []netip.AddrPort) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	defer r.unlock()
 	r.reflecting = make(map[netip.AddrPort]bool, len(where))
 	for _, w := range where {
 		r.reflecting[netip.AddrPortFrom(w.Addr().Unmap(), w.Port())] = true
@@ -133,7 +161,7 @@ func (r *Reflector) turn(now time.Duration) {
 	for _, s := range r.sources {
 		r.sessions.endOlder(s, now-maxAge)
 	}
-	r.tellTrouble()
+	r.tellTrouble(now)
 }
 
 func (r *Reflector) readClock() {

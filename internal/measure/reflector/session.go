@@ -4,14 +4,16 @@ import (
 	"math"
 	"net/netip"
 	"time"
+
+	"ixpqos/internal/ippm"
+	"ixpqos/internal/measure/stamp"
 )
 
 const (
 	// maxSessions is one less than a stamp's ID can tell apart: the last slot is
 	// nobody's.
-	maxSessions = 1<<slotBits - 1
-	// maxSessionsOfSource is four tests of the most flows.
-	maxSessionsOfSource = 4096
+	maxSessions         = ippm.MaxSessions
+	maxSessionsOfSource = ippm.MaxSessionsPerSource
 	// maxAge is the silence after which a session ends: longer than networks are
 	// broken, since a session that ended in an outage would count anew after it.
 	maxAge = 24 * time.Hour
@@ -34,14 +36,16 @@ type session struct {
 	key
 	source *source
 	slot   uint16
-	// received counts its packets, and is the sequence number of the next reply
-	// (RFC 8762, section 4.3.1).
-	received uint32
+	// replies counts them, and is the sequence number of the next one (RFC 8762,
+	// section 4.3.1).
+	replies uint32
 	// left is when the reply before left, in nanoseconds of Unix time; 0 where
 	// nobody knows.
 	left   int64
 	seen   time.Duration
 	window window
+	// sent is the T1 of the packet with the highest number.
+	sent stamp.Timestamp
 	// expected and flow are nil where nobody asks what was heard of it.
 	expected *expected
 	flow     *flow
@@ -134,10 +138,40 @@ func (t *sessions) left(id uint32, at int64) {
 	if slot >= len(t.bySlot) || t.bySlot[slot] == nil {
 		return
 	}
-	if s := t.bySlot[slot]; uint16(s.received-1) == uint16(id) {
+	if s := t.bySlot[slot]; uint16(s.replies-1) == uint16(id) {
 		s.left = at
 	}
 }
 
 // awaitsStamp tells whether a reply left of which it is not known when.
-func (s *session) awaitsStamp() bool { return s.received > 0 && s.left == 0 }
+func (s *session) awaitsStamp() bool { return s.replies > 0 && s.left == 0 }
+
+// follow takes account of a packet's number, and tells whether it is new. A sender
+// that begins anew without an SSID is another session on the same ports, which
+// counts from 0 (RFC 8762, sections 4.2.1 and 4.3.1).
+func (s *session) follow(sequence uint32, sent stamp.Timestamp) (isNew bool) {
+	if s.ssid == 0 && s.beginsAnew(sequence, sent) {
+		s.window, s.replies, s.left = window{}, 0, 0
+	}
+	isNew = s.window.add(sequence)
+	if s.window.highest == sequence {
+		s.sent = sent
+	}
+	return isNew
+}
+
+// beginsAnew tells a packet of a new beginning from one that is a copy or was
+// overtaken: it is further behind than those are, or it was sent after the one that
+// it is behind. Of a sender without a clock, 0 is the beginning.
+func (s *session) beginsAnew(sequence uint32, sent stamp.Timestamp) bool {
+	behind := int32(s.window.highest - sequence)
+	switch {
+	case s.window.seen == 0 || behind < 0:
+		return false
+	case behind >= windowSize:
+		return true
+	case sent == s.sent:
+		return sequence == 0 && behind > 0
+	}
+	return int64(sent-s.sent) > 0
+}

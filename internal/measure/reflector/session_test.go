@@ -173,3 +173,62 @@ func TestTheKernelGivesPacketsBack(t *testing.T) {
 		}
 	}
 }
+
+// TestASenderWithoutASessionIDBeginsAnew: its numbers and the reflector's are of
+// the new session, and copies and packets that were overtaken begin none.
+func TestASenderWithoutASessionIDBeginsAnew(t *testing.T) {
+	type step struct {
+		sequence uint32
+		sent     time.Duration // after the beginning
+		want     uint32
+	}
+	for name, steps := range map[string][]step{
+		"at 0":                     {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 3, 0}, {1, 4, 1}, {2, 5, 2}},
+		"at 0 after one":           {{0, 0, 0}, {0, 1, 0}, {1, 2, 1}},
+		"at 1":                     {{1, 0, 0}, {2, 1, 1}, {1, 2, 0}},
+		"behind the window":        {{1000, 5, 0}, {1001, 6, 1}, {900, 3, 0}, {901, 4, 1}},
+		"a copy":                   {{0, 0, 0}, {1, 1, 1}, {0, 0, 2}, {1, 1, 3}, {2, 2, 4}},
+		"overtaken":                {{0, 0, 0}, {2, 2, 1}, {1, 1, 2}, {3, 3, 3}},
+		"the first is overtaken":   {{1, 1, 0}, {0, 0, 1}, {2, 2, 2}},
+		"many are lost":            {{0, 0, 0}, {1000, 1, 1}, {1001, 2, 2}},
+		"its number goes round":    {{1<<32 - 1, 0, 0}, {0, 1, 1}, {1, 2, 2}},
+		"it has no clock":          {{0, 0, 0}, {1, 0, 1}, {0, 0, 0}, {1, 0, 1}},
+		"its clock was stepped":    {{100, 9, 0}, {101, 10, 1}, {0, 2, 0}, {1, 3, 1}},
+		"and again behind the end": {{0, 0, 0}, {1, 1, 1}, {2, 2, 2}, {0, 3, 0}, {1, 4, 1}, {0, 5, 0}},
+	} {
+		w := virtual(t)
+		e := w.end(t, w.sender, 1001)
+		start := w.far.Now()
+		for i, s := range steps {
+			if r := e.ask(t, packetAt(start+int64(s.sent*time.Millisecond), s.sequence, 0)); r.Sequence != s.want {
+				t.Errorf("%s: packet %d, of number %d, got reply %d; want %d", name, i, s.sequence, r.Sequence, s.want)
+			}
+		}
+	}
+	w := virtual(t)
+	e := w.end(t, w.sender, 1001)
+	for i, sequence := range []uint32{0, 1, 0, 1} {
+		if r := e.ask(t, packetAt(w.far.Now(), sequence, 7)); r.Sequence != uint32(i) {
+			t.Errorf("with an SSID: reply %d; want %d", r.Sequence, i)
+		}
+	}
+}
+
+// TestNumbersCountWhatIsSent: a packet that is not answered has none.
+func TestNumbersCountWhatIsSent(t *testing.T) {
+	w := virtual(t)
+	e := w.end(t, w.sender, 1001)
+	e.ask(t, packet(0, 1))
+	w.perPacket = burst + 1
+	e.send(t, -1, packet(1, 1))
+	w.perPacket = 0
+	w.self.Refuse = refuseAll
+	e.send(t, -1, packet(2, 1), packet(3, 1))
+	w.self.Refuse = nil
+	if r := e.ask(t, packet(4, 1)); r.Sequence != 1 {
+		t.Errorf("reply %d; want 1", r.Sequence)
+	}
+	if s := w.Stats(); s.Received != 5 || s.OverRate != 1 || s.Refused != 2 || s.Answered != 2 {
+		t.Errorf("%+v", s)
+	}
+}

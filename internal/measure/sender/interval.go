@@ -51,11 +51,20 @@ func (t *test) turn(m Moment, stepped bool, pause time.Duration) {
 		if before.whole {
 			t.isGiven(before.start)
 		}
+		t.skip(start-before.start, pause)
 	}
 	t.interval = interval{
 		number: before.number + 1,
 		start:  start,
 		whole:  before.number > 0 && !stepped && !t.given.hold(start) && m.Wall-start <= int64(longest),
+	}
+}
+
+// skip counts the intervals that passed between two of which ticks were had, while
+// the process stood still. A clock that was stepped passes none.
+func (t *test) skip(between int64, pause time.Duration) {
+	for passed := min(between-int64(t.Every), int64(pause)); passed >= int64(t.Every); passed -= int64(t.Every) {
+		t.missed()
 	}
 }
 

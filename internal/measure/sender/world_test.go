@@ -51,8 +51,13 @@ const (
 )
 
 // heard is what the reflector of a probe heard in an interval.
-func (w *virtual) heard(far string, i Interval) []ippm.Heard {
-	return w.far[far].Heard(i.Test, i.Start)
+func (w *virtual) heard(far string, i Interval) (of []ippm.Heard) {
+	for _, h := range w.far[far].Heard(i.Test, i.Start) {
+		if h.Start.Equal(i.Start) {
+			of = append(of, h)
+		}
+	}
+	return of
 }
 
 // virtual is a simulated network.
