@@ -24,6 +24,8 @@ type commands struct {
 	Once  onceCommand  `cmd:"" help:"Measure one round now and print it. Exit status 1 where a target did not answer."`
 	Check checkCommand `cmd:"" help:"Say line by line what is fine here and what is not. Exit status 1 where something is not."`
 
+	Spool spoolCommand `cmd:"" help:"See to batches that were set aside: those that the server refused, and files that are broken."`
+
 	Version program.VersionFlag `help:"Print the version and end."`
 }
 
@@ -40,6 +42,9 @@ func (s settings) agent() agent.Settings {
 	return agent.Settings{Name: s.Name, Server: s.Server, KeyFile: s.KeyFile, State: s.State, InventoryFile: s.Inventory, Version: version}
 }
 
+// minSpoolBytes is for a few batches of a large exchange.
+const minSpoolBytes = 8 << 20
+
 // source refuses two places to take the configuration from, of which one would
 // be passed over.
 func (s settings) source() error {
@@ -51,13 +56,13 @@ func (s settings) source() error {
 
 type runCommand struct {
 	settings
-	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" help:"Most bytes that the spool holds; the oldest batches go first (1 GiB)."`
+	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" default:"1073741824" help:"Most bytes that the spool holds; the oldest batches go first (${default})."`
 }
 
 // Validate is asked by the command line's parser.
 func (c runCommand) Validate() error {
-	if c.SpoolBytes < 0 {
-		return fmt.Errorf("--spool-bytes is %d: the most bytes that the spool holds", c.SpoolBytes)
+	if c.SpoolBytes < minSpoolBytes {
+		return fmt.Errorf("--spool-bytes (or IXPQOS_SPOOL_BYTES) is %d; it must be at least %d, which a few batches take", c.SpoolBytes, minSpoolBytes)
 	}
 	return c.source()
 }

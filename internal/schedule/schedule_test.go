@@ -59,6 +59,10 @@ func TestShortest(t *testing.T) {
 }
 
 func TestRefusedTimetables(t *testing.T) {
+	if _, err := Cron(" @every 7m"); err == nil || !strings.Contains(err.Error(), "write every: 7m") {
+		t.Errorf("@every after a space: error %v", err)
+	}
+
 	for expression, want := range map[string]string{
 		"* * * *":                       "five fields",
 		"61 * * * *":                    "does not parse",
@@ -257,6 +261,23 @@ func TestOverlapAndRepetition(t *testing.T) {
 	wantMissed := []time.Duration{10 * time.Second, 20 * time.Second, 20 * time.Second}
 	if !slices.Equal(ran, wantRan) || !slices.Equal(missed, wantMissed) {
 		t.Errorf("ran %v, missed %v; want %v, %v", ran, missed, wantRan, wantMissed)
+	}
+}
+
+// TestAStepBackKeepsNothingFromRunningAgain is for what Run runs: signs of life
+// and the like, which belong to no interval.
+func TestAStepBackKeepsNothingFromRunningAgain(t *testing.T) {
+	clock := clockwork.NewFakeClockAt(noon)
+	ran := 0
+	r := &runner{clock: clock, log: slog.New(slog.DiscardHandler), added: noon, job: Job{Timetable: MustEvery(time.Minute), again: true,
+		Run:    func(context.Context, time.Time, time.Time) { ran++ },
+		Missed: func(start, _ time.Time) { t.Errorf("the interval of %v is told as missed", start) }}}
+	for _, at := range []time.Duration{5 * time.Minute, time.Minute, 2 * time.Minute} {
+		clock.Advance(at - clock.Now().Sub(noon))
+		r.run(t.Context())
+	}
+	if ran != 3 {
+		t.Errorf("it ran %d times; want 3", ran)
 	}
 }
 

@@ -41,6 +41,8 @@ type Job struct {
 	// run: the run before had not ended, or the clock stepped back and the job
 	// had that interval already.
 	Missed func(start, end time.Time)
+	// again: what the job does is of no interval, so that one may come twice.
+	again bool
 }
 
 // Scheduler runs jobs. All methods may be called from any goroutine.
@@ -182,10 +184,10 @@ func (r *runner) run(ctx context.Context) {
 	added := now.Add(-now.Sub(r.added))
 	fresh, repeated := r.judge(start, added)
 	switch {
-	case repeated:
+	case repeated && !r.job.again:
 		r.miss(start, end, "the clock stepped back and the job had this interval already")
 		return
-	case !fresh:
+	case !fresh && !repeated:
 		return
 	case !r.running.CompareAndSwap(false, true):
 		r.miss(start, end, "the job is still busy with the interval before")
@@ -248,12 +250,15 @@ func (g grid) after(t time.Time) time.Time {
 	return g.timetable.Next(t.Add(-g.offset)).Add(g.offset)
 }
 
-// Run is a scheduler of one job, from now until the context ends.
+// Run is a scheduler of one job, from now until the context ends. It is for
+// what has to happen again and again rather than once in each interval: a clock
+// that steps back does not keep it from running.
 func Run(ctx context.Context, clock clockwork.Clock, log *slog.Logger, job Job) error {
 	s, err := New(clock, log)
 	if err != nil {
 		return err
 	}
+	job.again = true
 	if err := s.Add(job); err != nil {
 		return errors.Join(err, s.Close())
 	}

@@ -33,12 +33,14 @@ type Engine struct {
 	// Trouble is told, by subject, what is wrong with a test, and an empty
 	// sentence once it is over.
 	Trouble func(subject, sentence string)
-	// Missed is told of every round that could not start in its interval.
+	// Missed is told of every round that could not start in its interval, or was
+	// cut short.
 	Missed func()
 
-	mu   sync.Mutex
-	part inventory.Part
-	jobs map[string]when // by test
+	names Names
+	mu    sync.Mutex
+	part  inventory.Part
+	jobs  map[string]when // by test
 	// troubled are the tests that trouble was told of.
 	troubled map[string]bool
 }
@@ -194,11 +196,14 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 		e.Missed()
 		return
 	}
-	measured, err := Round{Source: part.Probe, Test: test, Pairs: pairs, Interface: part.Interface, Start: start, Length: end.Sub(start)}.Run(ctx)
+	measured, err := Round{Source: part.Probe, Test: test, Pairs: pairs, Interface: part.Interface, Names: &e.names, Start: start, Length: end.Sub(start)}.Run(ctx)
 	if err != nil {
 		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
 	} else {
 		e.tell(name, trouble.Sentence(name, wrong(measured)))
+	}
+	if ctx.Err() != nil && cut(measured, test.Count) {
+		e.Missed()
 	}
 	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start}
 	for _, m := range measured {
@@ -211,6 +216,11 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 	if err := emit(context.WithoutCancel(ctx), batch); err != nil {
 		e.Log.Error("results could not be kept", "test", name, "interval", start, "error", err)
 	}
+}
+
+// cut tells whether a round ended before all was sent.
+func cut(measured []Measured, count int) bool {
+	return slices.ContainsFunc(measured, func(m Measured) bool { return m.Sent+m.Refused < count })
 }
 
 func (e *Engine) tell(test, sentence string) {

@@ -150,6 +150,8 @@ func TestTroublesWhileTheConfigurationChanges(t *testing.T) {
 func TestARoundThatIsCutShortIsKept(t *testing.T) {
 	needs.ICMP(t)
 	e, _ := newTestEngine(clockwork.NewRealClock())
+	missed := 0
+	e.Missed = func() { missed++ }
 	test := every("ping", time.Hour)
 	test.Count, test.Spacing = 1000, 10*ms
 	e.part = partOfTwo(test)
@@ -173,6 +175,9 @@ func TestARoundThatIsCutShortIsKept(t *testing.T) {
 	}
 	if err := r.Check(); err != nil {
 		t.Error(err)
+	}
+	if missed != 1 {
+		t.Errorf("%d rounds missed; want 1, for the rest of this one", missed)
 	}
 	if got[0].Peers[0] != "p2" || got[0].Inventory != "v" || !got[0].Start.Equal(start) {
 		t.Errorf("batch = %+v", got[0])

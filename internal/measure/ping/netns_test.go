@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
+	"os/signal"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -45,7 +48,9 @@ func runRound(text string) error {
 	if err := json.Unmarshal([]byte(text), &round); err != nil {
 		return err
 	}
-	measured, err := round.Run(context.Background())
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	measured, err := round.Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,11 +87,17 @@ func in(t *testing.T, h *lab.Host, test inventory.Test, pairs []inventory.Pair) 
 // launch starts a round; the function that it returns waits for its end.
 func launch(t *testing.T, h *lab.Host, test inventory.Test, pairs []inventory.Pair) func() []printed {
 	t.Helper()
-	text, err := json.Marshal(Round{Source: "near", Test: test, Pairs: pairs})
+	_, wait := launchRound(t, h, Round{Source: "near", Test: test, Pairs: pairs})
+	return wait
+}
+
+func launchRound(t *testing.T, h *lab.Host, round Round) (*exec.Cmd, func() []printed) {
+	t.Helper()
+	text, err := json.Marshal(round)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), test.RoundTime(len(pairs))+30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), round.Test.RoundTime(len(round.Pairs))+time.Minute)
 	t.Cleanup(cancel)
 	command := h.Command(ctx, os.Args[0])
 	command.Env = append(command.Environ(), roundVariable+"="+string(text))
@@ -95,7 +106,7 @@ func launch(t *testing.T, h *lab.Host, test inventory.Test, pairs []inventory.Pa
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return func() []printed {
+	return command, func() []printed {
 		t.Helper()
 		if err := command.Wait(); err != nil {
 			t.Fatalf("the round failed: %v", err)

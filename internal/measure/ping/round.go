@@ -16,6 +16,8 @@ type Round struct {
 	Test      inventory.Test
 	Pairs     []inventory.Pair
 	Interface string
+	// Names are those of all rounds; those of this one alone where nil.
+	Names *Names `json:"-"`
 	// Start and Length are the interval that the results are given.
 	Start  time.Time
 	Length time.Duration
@@ -24,19 +26,24 @@ type Round struct {
 	Progress func(pair, sent, received int) `json:"-"`
 }
 
-// Measured is one pair's result. Err says why something could not be sent.
+// Measured is one pair's result. Err says what is wrong: why something could not
+// be sent, or what its numbers do not tell.
 type Measured struct {
 	ippm.Result
 	Pair inventory.Pair
 	Err  error
 }
 
-// Run takes at most Test.RoundTime and returns as soon as the context ends. The
+// Run takes at most Test.RoundTime. Once the context has ended it sends nothing
+// more, and returns when what is on its way is answered or lost. The
 // error is that of Privileged: nothing was measured at all then.
 func (r Round) Run(ctx context.Context) ([]Measured, error) {
 	privileged, err := Privileged()
 	if err != nil {
 		return nil, err
+	}
+	if r.Names == nil {
+		r.Names = new(Names)
 	}
 	out := make([]Measured, len(r.Pairs))
 	places := make(chan struct{}, inventory.RoundBound)
@@ -65,11 +72,15 @@ func wait(ctx context.Context, until time.Time) {
 
 func (r Round) measure(ctx context.Context, i int, privileged bool) Measured {
 	pair := r.Pairs[i]
-	p := pinger{test: r.Test, pair: pair, iface: r.Interface, privileged: privileged}
+	p := pinger{test: r.Test, pair: pair, names: r.Names, iface: r.Interface, privileged: privileged}
 	if r.Progress != nil {
 		p.progress = func(sent, received int) { r.Progress(i, sent, received) }
 	}
-	out, err := p.run(ctx)
+	var out outcome
+	var err error
+	if ctx.Err() == nil {
+		out, err = p.run(ctx)
+	}
 	return Measured{
 		Pair: pair,
 		Err:  err,

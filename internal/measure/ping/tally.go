@@ -3,6 +3,7 @@ package ping
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"ixpqos/internal/inventory"
@@ -19,6 +20,9 @@ type tally struct {
 	duplicates int
 	reordered  int
 	highest    int // highest sequence number answered
+	timed      int // of those received, by the kernel
+	foreign    int // replies from elsewhere
+	stranger   netip.Addr
 	refusal    error
 }
 
@@ -33,6 +37,7 @@ type ping struct {
 	gone     bool
 	sent     moment
 	answered bool
+	timed    bool // by the kernel
 	rtt      time.Duration
 }
 
@@ -52,22 +57,84 @@ func (t *tally) onSend(seq int, now moment) {
 	}
 }
 
-// onReply takes a reply and the RTT that pro-bing computed from two readings of
-// the wall clock. How far that clock stepped between the two is taken out again.
+// stepNoise is how far two clocks may seem apart that are read one after the
+// other, or that are slewed.
+const stepNoise = 500 * time.Microsecond
+
+// onReply takes a reply and its RTT, the difference of two stamps of the wall
+// clock. How far that clock stepped between the two is taken out again, and what
+// is more than passed by the other clock is not believed.
 func (t *tally) onReply(seq int, rtt time.Duration, now moment) {
-	if seq >= len(t.pings) {
+	if seq >= len(t.pings) || !t.pings[seq].gone {
 		return
 	}
+	passed := now.since - t.pings[seq].sent.since
+	if step := now.wall.Sub(t.pings[seq].sent.wall) - passed; step.Abs() > stepNoise {
+		rtt -= step
+	}
+	t.answer(seq, min(rtt, passed), true)
+}
+
+// onUntimed takes a reply that the kernel gave no time: a kernel begins with that
+// a moment after it was asked, and some drivers never do.
+func (t *tally) onUntimed(seq int, now moment) {
+	if seq >= len(t.pings) || !t.pings[seq].gone {
+		return
+	}
+	t.answer(seq, now.since-t.pings[seq].sent.since, false)
+}
+
+func (t *tally) answer(seq int, rtt time.Duration, timed bool) {
 	p := &t.pings[seq]
-	step := now.wall.Sub(p.sent.wall) - (now.since - p.sent.since)
-	p.answered, p.rtt = true, rtt-step
+	if p.answered {
+		t.onDuplicate(seq)
+		return
+	}
+	p.answered, p.rtt, p.timed = true, rtt, timed
 	if seq < t.highest {
 		t.reordered++
 	}
 	t.highest = max(t.highest, seq)
 	if seq > 0 && p.rtt <= inventory.LossThreshold {
 		t.received++
+		if timed {
+			t.timed++
+		}
 	}
+}
+
+// untimed tells whether round-trip times are this process's, for want of others.
+func (t *tally) untimed() bool { return t.received > 0 && t.timed == 0 }
+
+// onFirst is told what became of a first ping that was not sent by number.
+func (t *tally) onFirst(rtt time.Duration, answered bool) {
+	t.pings[0].answered, t.pings[0].rtt = answered, rtt
+}
+
+// onForeign takes a reply from another address than was asked: it tells nothing
+// of the target's.
+func (t *tally) onForeign(from netip.Addr) {
+	t.foreign++
+	t.stranger = from
+}
+
+// gone is how many of those that count were sent.
+func (t *tally) gone() (n int) {
+	n = t.sent
+	if t.pings[0].gone {
+		n--
+	}
+	return n
+}
+
+// awaits is how many of those that count were sent and not answered.
+func (t *tally) awaits() (n int) {
+	for _, p := range t.pings[1:] {
+		if p.gone && !p.answered {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *tally) onDuplicate(seq int) {
@@ -100,7 +167,7 @@ func (t *tally) outcome(now moment, interrupted bool) outcome {
 		case !p.gone:
 		case p.answered:
 			out.Sent++
-			out.take(p.rtt)
+			out.take(p.rtt, p.timed || t.untimed())
 		case now.since-p.sent.since >= inventory.LossThreshold:
 			out.Sent++
 			out.Unplaced++
@@ -111,19 +178,20 @@ func (t *tally) outcome(now moment, interrupted bool) outcome {
 	}
 	out.Duplicates, out.Reordered = t.duplicates, t.reordered
 	if !interrupted {
-		// pro-bing tries a refused one again: what counts is what never went out.
-		out.Refused = t.count - max(t.sent-1, 0)
+		out.Refused = t.count - t.gone()
 	}
 	return out
 }
 
-func (o *outcome) take(rtt time.Duration) {
+// take counts a reply. Only a sample has a round-trip time: where the kernel
+// gives its times, one without has none.
+func (o *outcome) take(rtt time.Duration, sample bool) {
 	if rtt > inventory.LossThreshold {
 		o.Late++
 		return
 	}
 	o.Received++
-	if rtt >= 0 {
+	if sample && rtt >= 0 {
 		// A duration is always finite, which is all that Add asks for.
 		_ = o.rtt.Add(float64(rtt) / float64(time.Microsecond))
 	}
