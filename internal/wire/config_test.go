@@ -24,7 +24,6 @@ probes:
 targets:
   - {name: rs1, site: rome-1, switch: sw1, addresses: [192.0.2.250], answers: [icmp]}
   - {name: rs2, addresses: [192.0.2.251], answers: [stamp], reflector_port: 4000}
-  - {name: rs3, addresses: [192.0.2.252], answers: [stamp], stateful: true}
 tests:
   - {name: ping, kind: icmp, every: 5m, count: 10, spacing: 1s}
   - {name: night, kind: icmp, cron: "0 3 * * *", count: 7, spacing: 1500us, timeout: 2001234us, size: 1400, dscp: 46, families: [6]}
@@ -168,4 +167,29 @@ func FuzzDecodeConfig(f *testing.F) {
 			t.Fatalf("(-first +second):\n%s", diff)
 		}
 	})
+}
+
+// TestStatefulTargets: of a target's reflector nothing is known where nothing is
+// said, and probes' reflectors number their replies unless it is said that they
+// do not.
+func TestStatefulTargets(t *testing.T) {
+	want := inventory.Part{Probe: "p1", ReflectorPort: 862}
+	for _, p := range []inventory.Peer{
+		{Name: "p2", Stateful: true}, {Name: "p3"},
+		{Name: "rs1", Answers: []string{"stamp"}}, {Name: "rs2", Answers: []string{"stamp"}, Stateful: true},
+	} {
+		p.ReflectorPort = 862
+		want.Peers = append(want.Peers, p)
+	}
+	body := marshal(t, wire.FromPart(want))
+	got, unknown, err := wire.DecodeConfig(body)
+	if err != nil || unknown != "" {
+		t.Fatalf("%v, %q", err, unknown)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if n := strings.Count(string(body), `"stateful":true`); n != 1 {
+		t.Errorf("%d peers are said to be stateful: %s", n, body)
+	}
 }
