@@ -57,6 +57,7 @@ var dependencies = []dependency{
 	{module: "golang.org/x/sync", owners: anywhere},
 	{module: "golang.org/x/sys", owners: anywhere},
 	{module: "golang.org/x/term", owners: anywhere},
+	{module: "golang.org/x/text", owners: []string{"internal/inventory"}},
 	{module: "modernc.org/sqlite", owners: []string{"internal/store/sqlite"}},
 }
 

@@ -67,7 +67,7 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 	rep := newReporter(s, spool, uploader, time.Now, log)
 	engines := newEngines(s.Name, rep.board, log)
 	pull := &puller{api: api, file: s.configFile(), board: rep.board, log: log,
-		parts: make(chan inventory.Part), taken: rep.alive}
+		parts: make(chan inventory.Part), taking: rep.taking, taken: rep.alive}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return engines.run(ctx, pull.parts, rep.emit) })
 	group.Go(func() error { return uploader.Run(ctx) })

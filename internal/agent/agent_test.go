@@ -106,7 +106,7 @@ func newPuller(t *testing.T, s Settings) (*puller, *taken) {
 	}
 	got := &taken{}
 	p := &puller{api: api, file: s.configFile(), log: discard, board: newBoard(func(string, string) {}),
-		parts: make(chan inventory.Part, 10),
+		parts: make(chan inventory.Part, 10), taking: func(inventory.Part) {},
 		taken: func(_ context.Context, part inventory.Part) error { got.parts = append(got.parts, part); return nil }}
 	return p, got
 }

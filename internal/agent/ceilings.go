@@ -13,14 +13,14 @@ import (
 )
 
 // What a probe does at most in all its tests together, whatever it is told to:
-// a mistake or a stolen server must not make it flood. No inventory that is
-// valid comes near.
+// a mistake or a stolen server must not make it flood. An inventory that asks
+// for more is not valid.
 const (
-	maxPeers         = 4096
-	maxTests         = 256
-	maxPacketsSecond = 20_000
+	maxPeers         = inventory.MaxPeers
+	maxTests         = inventory.MaxTests
+	maxPacketsSecond = inventory.MaxPacketsPerSecond
 	// maxFlowsKept bounds the memory of flows, those sent and those heard.
-	maxFlowsKept = 1 << 17
+	maxFlowsKept = inventory.MaxFlowsKept
 )
 
 // load is what tests ask of a probe.

@@ -35,10 +35,12 @@ type puller struct {
 	board *board
 	log   *slog.Logger
 	parts chan inventory.Part
-	// taken is called with every part that was handed to the engine.
-	taken func(context.Context, inventory.Part) error
-	etag  string
-	has   bool // a configuration was taken up
+	// taking is called with every part that is about to be handed to the engine, and
+	// taken once it was.
+	taking func(inventory.Part)
+	taken  func(context.Context, inventory.Part) error
+	etag   string
+	has    bool // a configuration was taken up
 }
 
 const subjectConfig = "configuration"
@@ -130,6 +132,7 @@ func (p *puller) take(ctx context.Context, config []byte) error {
 	p.board.set("configuration keys", unknown)
 	p.board.set("test kinds", unknownKinds(part))
 	p.has = true
+	p.taking(part)
 	offer(ctx, p.parts, part)
 	p.log.Info("configuration taken up", "inventory", part.Inventory, "peers", len(part.Peers), "tests", len(part.Tests))
 	if err := p.taken(ctx, part); err != nil {

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"log/slog"
 	"maps"
 	"slices"
@@ -68,16 +70,18 @@ type reporter struct {
 	*board
 	name     string
 	version  string
+	process  string // the run that batches tell
 	started  time.Time
 	spool    *deliver.Spool
 	uploader *deliver.Uploader
 	now      func() time.Time
 	part     atomic.Pointer[inventory.Part]
+	views    viewLog
 	last     atomic.Pointer[time.Time] // when the last batch was spooled
 }
 
 func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
-	r := &reporter{name: s.Name, version: s.Version, started: now(), spool: spool, uploader: uploader, now: now}
+	r := &reporter{name: s.Name, version: s.Version, process: newRun(), started: now(), spool: spool, uploader: uploader, now: now}
 	r.board = newBoard(func(subject, sentence string) {
 		if sentence == "" {
 			log.Info("trouble is over", "subject", subject)
@@ -88,12 +92,42 @@ func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, n
 	return r
 }
 
+// newRun is the number of this process, which no other has.
+func newRun() string {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
 // emit is where every batch goes.
 func (r *reporter) emit(ctx context.Context, batch ippm.Batch) error {
-	batch.Health = r.health()
+	batch.Run, batch.Views, batch.Health = r.process, r.viewsOf(batch), r.health()
 	now := r.now()
 	r.last.Store(&now)
 	return r.spool.Append(ctx, batch)
+}
+
+// viewsOf are the views of a batch's peers in its interval; of one without an
+// interval, as they are from now on.
+func (r *reporter) viewsOf(batch ippm.Batch) []uint32 {
+	end := batch.Start
+	for _, result := range batch.Results {
+		end = later(end, result.End())
+	}
+	for _, heard := range batch.Heard {
+		end = later(end, heard.Start.Add(heard.Length))
+	}
+	if end.Equal(batch.Start) {
+		return r.views.newest(batch.Peers)
+	}
+	return r.views.during(batch.Peers, batch.Start, end)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (r *reporter) health() ippm.Health {
@@ -106,10 +140,18 @@ func (r *reporter) health() ippm.Health {
 		SetAside: stats.SetAside, Dropped: stats.Dropped, Missed: missed, Troubles: troubles}
 }
 
+// taking is called with every part before it is taken up.
+func (r *reporter) taking(part inventory.Part) { r.views.begin(part, r.now()) }
+
 // alive is called with every part that is taken up, and says at once which
 // peers the probe knows now: until the server has heard it, no pair counts.
 func (r *reporter) alive(ctx context.Context, part inventory.Part) error {
+	r.views.settle(r.now())
 	r.part.Store(&part)
+	return r.live(ctx, part)
+}
+
+func (r *reporter) live(ctx context.Context, part inventory.Part) error {
 	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.now().UTC()})
 }
 
@@ -126,7 +168,7 @@ func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
 			if part == nil || !quiet || r.spool.Stats().Waiting > 0 {
 				return
 			}
-			if err := r.alive(ctx, *part); err != nil {
+			if err := r.live(ctx, *part); err != nil {
 				log.Error("a sign of life could not be kept", "error", err)
 			}
 		}})

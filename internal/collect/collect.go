@@ -4,7 +4,8 @@
 // What it promises: a probe may only report as itself; what comes in is bounded
 // before it is parsed; the results of a batch, and what its probe heard, stand or
 // fall one by one, and each that falls is named with its reason; a 200 means that all others are stored,
-// and nothing is acknowledged that is not.
+// and nothing is acknowledged that is not. Only what can never become right is
+// rejected: what a clock or an inventory may put right is asked for again.
 package collect
 
 import (
@@ -19,10 +20,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/sync/semaphore"
 
 	"ixpqos/internal/access"
 	"ixpqos/internal/inventory"
@@ -47,10 +49,15 @@ const (
 	maxVersionBytes = 100
 	maxTroubles     = 20
 	maxTroubleBytes = 1_000
+	maxRunBytes     = 16
 )
 
-// retryAfter is what a probe is told to wait when the store is away, in seconds.
-const retryAfter = "5"
+// What a probe is told to wait, in seconds: when the store is away, and when a
+// clock must be put right first.
+const (
+	retryAfter      = "5"
+	retryAfterClock = "60"
+)
 
 // Collector takes results and gives configuration.
 type Collector struct {
@@ -66,43 +73,19 @@ type Collector struct {
 	MaxBody    int64
 	MaxResults int
 
-	mu    sync.Mutex
-	known names
-}
-
-// names are those of all inventories that were in use since the server started.
-// What was measured while a target was in the inventory is taken after it went.
-type names struct {
-	newest *inventory.Inventory
-	ever   map[string]bool
-}
-
-func (c *Collector) everKnew(name string) bool {
-	inv := c.Inventory()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known.newest != inv {
-		if c.known.ever == nil {
-			c.known.ever = map[string]bool{}
-		}
-		for _, p := range inv.Probes {
-			c.known.ever[p.Name] = true
-		}
-		for _, t := range inv.Targets {
-			c.known.ever[t.Name] = true
-		}
-		c.known.newest = inv
-	}
-	return c.known.ever[name]
+	newest    atomic.Pointer[asked]
+	decoding  *semaphore.Weighted // in bytes of bodies
+	strangers strangers
+	twins     twins
 }
 
 // Register adds the probe-facing operations to the API.
 func (c *Collector) Register(api *access.API) {
-	c.everKnew("") // learns the names of the first inventory
+	c.decoding = semaphore.NewWeighted(max(c.MaxBody, DefaultMaxBody))
 	huma.Register(api, api.ForProbes(huma.Operation{
 		OperationID: "post-results", Method: http.MethodPost, Path: "/api/v2/results",
 		Summary:     "Submit a batch of results",
-		Description: "Results, and what was heard, are taken one by one: the answer names every rejected one and why, all others are stored. 422 means that all of them were rejected.",
+		Description: "Results, and what was heard, are taken one by one: the answer names every one that never will be stored (rejected) and every one that cannot be now but may be later (later), and why; all others are stored. 422 means that all of them were rejected; 503 that the batch may be sent again.",
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/json": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[wire.Batch](), true, "Batch")},
 		}},
@@ -131,6 +114,11 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	if in.ContentEncoding != "" && in.ContentEncoding != "identity" {
 		return nil, huma.Error415UnsupportedMediaType(fmt.Sprintf("Content-Encoding %q is not taken: send plain JSON", in.ContentEncoding))
 	}
+	weight := int64(len(in.RawBody))
+	if err := c.take(ctx, weight); err != nil {
+		return nil, err
+	}
+	defer c.decoding.Release(weight)
 	posted, err := wire.DecodeBatch(in.RawBody, c.MaxResults)
 	switch {
 	case errors.Is(err, wire.ErrTooManyResults):
@@ -141,19 +129,42 @@ func (c *Collector) postResults(ctx context.Context, in *resultsInput) (*results
 	results := len(posted.Results) + len(posted.ResultsSorted.Rejected)
 	heard := len(posted.Heard) + len(posted.HeardSorted.Rejected)
 	if err := c.checkBatch(&posted.Batch, access.ProbeOf(ctx)); err != nil {
-		c.Metrics.Rejected(results)
+		c.countRefused(err, results)
 		c.Log.Warn("a batch was refused", "probe", access.ProbeOf(ctx), "results", results, "because", err)
 		return nil, err
 	}
-	c.screen(&posted)
+	c.tellTwins(&posted.Batch)
+	later := c.screen(&posted)
 	answer, err := c.put(ctx, posted)
 	if err != nil {
 		return nil, err
+	}
+	answer.Later, answer.LaterHeard = later.results, later.heard
+	if n := len(later.results) + len(later.heard); n > 0 {
+		c.Log.Warn("results cannot be taken yet; their probe keeps them", "probe", posted.Probe, "results", n, "first", later.reason())
+		if posted.Run == "" { // a probe that does not know of later would take them for stored
+			return nil, comeBack(retryAfterClock, "some results cannot be taken now: "+later.reason())
+		}
 	}
 	if n := results + heard; n > 0 && len(answer.Rejected)+len(answer.RejectedHeard) == n {
 		return nil, allRejected(answer)
 	}
 	return &resultsOutput{Body: answer}, nil
+}
+
+// patience is how long a batch waits for others before it is asked for again.
+const patience = 10 * time.Second
+
+// take waits until a body may be decoded. What comes out of it has up to thirty
+// times its size (quiet flows are packed in four octets each), so that it is the
+// bodies together that are bounded, by the largest that is taken.
+func (c *Collector) take(ctx context.Context, weight int64) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if c.decoding.Acquire(ctx, weight) != nil {
+		return comeBack(retryAfter, "the server has too many batches at once; send it again later")
+	}
+	return nil
 }
 
 // checkBatch refuses a batch as a whole, and bounds what it says about its probe.
@@ -163,14 +174,17 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		return huma.Error403Forbidden(fmt.Sprintf("this key is probe %q's: it cannot report as %.80q", probe, batch.Probe))
 	case !c.knowsProbe(probe):
 		return huma.Error403Forbidden(fmt.Sprintf("probe %q is not in the inventory", probe))
-	case batch.Start.Before(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)):
+	case batch.Start.Year() < 2000 || batch.Start.Year() > 2200:
 		return huma.Error422UnprocessableEntity("start is missing or no time of a measurement")
 	case batch.Start.Sub(c.Now()) > wire.MaxAhead:
-		return huma.Error422UnprocessableEntity(c.ahead(batch.Start))
+		return comeBack(retryAfterClock, c.ahead(batch.Start))
 	case len(batch.Peers) > maxPeers:
 		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
 	}
 	batch.Peers = slices.DeleteFunc(batch.Peers, func(name string) bool { return ippm.CheckName(name) != nil })
+	if len(batch.Run) > maxRunBytes {
+		batch.Run = ""
+	}
 	batch.Inventory = clip(batch.Inventory, maxVersionBytes)
 	health := &batch.Health
 	health.Version = clip(health.Version, maxVersionBytes)
@@ -179,6 +193,16 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		health.Troubles[i] = clip(trouble, maxTroubleBytes)
 	}
 	return nil
+}
+
+// countRefused tells in the metrics what comes again from what never will be stored.
+func (c *Collector) countRefused(err error, results int) {
+	var refused huma.StatusError
+	if errors.As(err, &refused) && refused.GetStatus() == http.StatusServiceUnavailable {
+		c.Metrics.Unavailable(results)
+		return
+	}
+	c.Metrics.Rejected(results)
 }
 
 func (c *Collector) knowsProbe(name string) bool {
@@ -221,10 +245,14 @@ func (c *Collector) put(ctx context.Context, posted wire.Posted) (wire.Answer, e
 
 func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
-		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable("the store cannot take results now; send them again later"),
-			http.Header{"Retry-After": {retryAfter}})
+		return comeBack(retryAfter, "the store cannot take results now; send them again later")
 	}
 	return huma.Error500InternalServerError("the results could not be stored; the server's log says why")
+}
+
+// comeBack asks for the batch again: a probe keeps it.
+func comeBack(after, detail string) error {
+	return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(detail), http.Header{"Retry-After": {after}})
 }
 
 type configInput struct {

@@ -161,7 +161,7 @@ type firstKey struct {
 // screenFirst gives what can be stored of a post, at the time of now, and where
 // it stands there, and adds the rest to its bad entries.
 func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) (pings []store.Ping, places map[firstKey]int) {
-	inv, now := c.Inventory(), c.Now()
+	now := c.Now()
 	places = map[firstKey]int{}
 	for _, p := range post.Pings {
 		ping := store.Ping{Source: post.Source, Target: p.Target, Family: p.Family, At: now, Loss: p.Loss}
@@ -169,7 +169,7 @@ func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) (pin
 			ping.RTT = (*store.PingRTT)(p.RTT)
 		}
 		key := firstKey{p.Target, p.Family}
-		reason := firstObjection(inv, caller, ping)
+		reason := c.firstObjection(caller, ping)
 		if before, twice := places[key]; reason == "" && twice {
 			reason = fmt.Sprintf("its proto %d stands in probes[%d] already", p.Family, before)
 		}
@@ -183,16 +183,19 @@ func (c *Collector) screenFirst(post *wire.FirstPost, caller access.Caller) (pin
 	return pings, places
 }
 
-// firstObjection: who has the shared key may name whom it likes, as there.
-func firstObjection(inv *inventory.Inventory, caller access.Caller, p store.Ping) string {
+// firstObjection: who has the shared key may name whom it likes, as there; who has
+// a probe's, whom the inventory does not know (any more, or yet) within bounds.
+func (c *Collector) firstObjection(caller access.Caller, p store.Ping) string {
 	if err := p.Check(); err != nil {
 		return err.Error()
 	}
 	switch {
 	case p.Source == p.Target:
 		return "source and target are the same"
-	case caller.Role != access.RoleShared && !inv.Knows(p.Target):
-		return "it is not in the inventory"
+	case caller.Role == access.RoleShared || c.asked().ends[p.Target]:
+		return ""
+	case !c.strangers.admit(p.Source, ippm.Series{Source: p.Source, Target: p.Target, Family: p.Family}, "", p.At):
+		return fmt.Sprintf("it is not in the inventory, and this key posted %d such series already", maxStrangers)
 	}
 	return ""
 }

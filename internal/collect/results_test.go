@@ -26,6 +26,13 @@ func resultTo(target string, n int) ippm.Result {
 	return storetest.NewResult(storetest.Pair("p1", target), n, 1, 200, 300)
 }
 
+// foreign is a result that p1 may not post: it is another's.
+func foreign(n int) ippm.Result {
+	return storetest.NewResult(storetest.Pair("p9", "p2"), n, 1, 200, 300)
+}
+
+const foreignReason = `source is "p9", but probe "p1" may only report what it measured itself`
+
 func TestBatchIsStored(t *testing.T) {
 	s := serve(t)
 	batch := storetest.NewBatch("p1", 1, resultTo("p2", 1), resultTo("rs1", 1), storetest.NewResult(storetest.Pair("p1", "p3"), 1, 10))
@@ -84,9 +91,7 @@ func TestBatchThatIsRefused(t *testing.T) {
 		{"cut", good[:len(good)-9], nil, http.StatusBadRequest, "unexpected end of JSON input"},
 		{"gzip", "\x1f\x8b", []string{"Content-Encoding", "gzip"}, http.StatusUnsupportedMediaType, `Content-Encoding "gzip" is not taken: send plain JSON`},
 		{"no start", batch(func(b *ippm.Batch) { b.Start = time.Time{} }), nil, http.StatusUnprocessableEntity, "start is missing or no time of a measurement"},
-		{"the far future", batch(func(b *ippm.Batch) { b.Start = now.Add(5*time.Minute + time.Second) }), nil, http.StatusUnprocessableEntity,
-			"start 2026-03-01T12:06:41Z is 5m1s ahead of the server's clock: check the clocks"},
-		{"the very far future", batch(func(b *ippm.Batch) { b.Start = now.AddDate(5000, 0, 0) }), nil, http.StatusUnprocessableEntity, "ahead of the server's clock"},
+		{"no start that can be", batch(func(b *ippm.Batch) { b.Start = now.AddDate(5000, 0, 0) }), nil, http.StatusUnprocessableEntity, "no time of a measurement"},
 		{"peers without end", batch(func(b *ippm.Batch) { b.Peers = make([]string, 10_001) }), nil, http.StatusUnprocessableEntity, "10001 peers are more than the 10000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -197,11 +202,8 @@ func TestRejectedResultCostsNoOther(t *testing.T) {
 		name, reason string
 		bad          any
 	}{
-		{"unknown target", `target "p9" is not in the inventory`, change(func(r *ippm.Result) { r.Target = "p9" })},
 		{"unknown source", `source is "p9", but probe "p1" may only report what it measured itself`, change(func(r *ippm.Result) { r.Source = "p9" })},
 		{"another's source", `source is "p3", but probe "p1" may only report`, change(func(r *ippm.Result) { r.Source = "p3" })},
-		{"the far future", "start 2026-03-01T12:06:41Z is 5m1s ahead of the server's clock: check the clocks",
-			change(func(r *ippm.Result) { r.Start = now.Add(5*time.Minute + time.Second) })},
 		{"negative loss", "lost_unplaced is -1; it cannot be negative", change(func(r *ippm.Result) { r.Unplaced = -1 })},
 		{"loss that does not add up", "sent is 3, but", change(func(r *ippm.Result) { r.Unplaced = 2 })},
 		{"wrong type", "a JSON string is not what belongs here", "result"},
@@ -224,8 +226,8 @@ func TestRejectedResultCostsNoOther(t *testing.T) {
 // TestRejectedAreNamedInOrder, whoever found them wrong.
 func TestRejectedAreNamedInOrder(t *testing.T) {
 	s := serve(t)
-	unknown := wire.FromResult(resultTo("p9", 1))
-	got := s.post(t, raw(t, unknown, 1, wire.FromResult(resultTo("p2", 1)), 2, unknown)).stored(t)
+	others := wire.FromResult(foreign(1))
+	got := s.post(t, raw(t, others, 1, wire.FromResult(resultTo("p2", 1)), 2, others)).stored(t)
 	var places []int
 	for _, r := range got.Rejected {
 		places = append(places, r.Index)
@@ -233,7 +235,7 @@ func TestRejectedAreNamedInOrder(t *testing.T) {
 	if diff := cmp.Diff([]int{0, 1, 3, 4}, places); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if r := got.Rejected[0]; r.Source != "p1" || r.Target != "p9" || r.Test != "fabric" || r.Family != 4 || r.Start == nil || !r.Start.Equal(storetest.At(1)) {
+	if r := got.Rejected[0]; r.Source != "p9" || r.Target != "p2" || r.Test != "fabric" || r.Family != 4 || r.Start == nil || !r.Start.Equal(storetest.At(1)) {
 		t.Errorf("named as %+v", r)
 	}
 }
@@ -256,12 +258,12 @@ func (r refusing) Put(_ context.Context, batch ippm.Batch) (refused []store.Reje
 // TestRefusedTwice: of a result that stands there twice each is named.
 func TestRefusedTwice(t *testing.T) {
 	s := serve(t, func(c *collect.Collector) { c.Store = refusing{c.Store, map[string]bool{"p2": true}} })
-	got := s.postBatch(t, storetest.NewBatch("p1", 1, resultTo("p2", 1), resultTo("p3", 1), resultTo("p9", 1), resultTo("p2", 1))).stored(t)
+	got := s.postBatch(t, storetest.NewBatch("p1", 1, resultTo("p2", 1), resultTo("p3", 1), foreign(1), resultTo("p2", 1))).stored(t)
 	var places []string
 	for _, r := range got.Rejected {
-		places = append(places, fmt.Sprint(r.Index, " ", r.Target))
+		places = append(places, fmt.Sprint(r.Index, " ", r.Source))
 	}
-	if diff := cmp.Diff([]string{"0 p2", "2 p9", "3 p2"}, places); diff != "" || got.Stored != 1 {
+	if diff := cmp.Diff([]string{"0 p1", "2 p9", "3 p1"}, places); diff != "" || got.Stored != 1 {
 		t.Errorf("%d stored (-want +got):\n%s", got.Stored, diff)
 	}
 	s.counts(t, 1, 3, 0)
@@ -269,9 +271,9 @@ func TestRefusedTwice(t *testing.T) {
 
 func TestAllRejected(t *testing.T) {
 	s := serve(t)
-	got := s.post(t, raw(t, wire.FromResult(resultTo("p9", 1)), nil))
+	got := s.post(t, raw(t, wire.FromResult(foreign(1)), nil))
 	errs := got.isProblem(t, http.StatusUnprocessableEntity, "all 2 results were rejected")
-	want := []string{`body.results[0]: target "p9" is not in the inventory`, "body.results[1]: a JSON null is not what belongs here"}
+	want := []string{"body.results[0]: " + foreignReason, "body.results[1]: a JSON null is not what belongs here"}
 	if diff := cmp.Diff(want, errs); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -333,7 +335,7 @@ func TestStoreIsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
-			batch := storetest.NewBatch("p1", 1, resultTo("p2", 1), resultTo("p9", 1), resultTo("rs1", 1))
+			batch := storetest.NewBatch("p1", 1, resultTo("p2", 1), foreign(1), resultTo("rs1", 1))
 			end := begin(t, s.path)
 			for range 2 {
 				got := s.postBatch(t, batch)

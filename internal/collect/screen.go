@@ -3,7 +3,6 @@ package collect
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -16,44 +15,67 @@ func resultID(r ippm.Result) ippm.ID { return r.ID }
 
 func heardID(h ippm.Heard) ippm.ID { return h.ID }
 
-// screen sorts out what cannot be taken from the probe that posted it.
-func (c *Collector) screen(p *wire.Posted) {
-	p.Results, p.ResultsSorted = sortOut(p.Results, p.ResultsSorted, resultID, func(r ippm.Result) string {
-		if r.Source != p.Probe {
-			return fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, p.Probe)
-		}
-		return c.objection("target", r.Target, r.Start)
-	})
-	p.Heard, p.HeardSorted = sortOut(p.Heard, p.HeardSorted, heardID, func(h ippm.Heard) string {
-		if h.Target != p.Probe {
-			return fmt.Sprintf("target is %q, but probe %q may only report what it heard itself", h.Target, p.Probe)
-		}
-		return c.objection("source", h.Source, h.Start)
-	})
-}
+// postponed are what may be stored later, and why not now.
+type postponed struct{ results, heard []wire.Rejected }
 
-// objection is empty where there is none.
-func (c *Collector) objection(end, name string, start time.Time) string {
-	switch {
-	case !c.everKnew(name):
-		return fmt.Sprintf("%s %q is not in the inventory", end, name)
-	case start.Sub(c.Now()) > wire.MaxAhead:
-		return c.ahead(start)
+// reason is the first one.
+func (p postponed) reason() string {
+	for _, list := range [][]wire.Rejected{p.results, p.heard} {
+		if len(list) > 0 {
+			return list[0].Reason
+		}
 	}
 	return ""
 }
 
-func sortOut[T any](list []T, s wire.Sorted, id func(T) ippm.ID, objection func(T) string) ([]T, wire.Sorted) {
+// objection is why a result is not taken; none where never and later are empty.
+type objection struct{ never, later string }
+
+// screen sorts out what cannot be taken from the probe that posted it: for ever,
+// which it notes in p, and for now, which it gives.
+func (c *Collector) screen(p *wire.Posted) (later postponed) {
+	asked := c.asked()
+	p.Results, p.ResultsSorted, later.results = sortOut(p.Results, p.ResultsSorted, resultID, func(r ippm.Result) objection {
+		if r.Source != p.Probe {
+			return objection{never: fmt.Sprintf("source is %q, but probe %q may only report what it measured itself", r.Source, p.Probe)}
+		}
+		return c.objection(p.Probe, r.ID, r.Kind, asked.asks(r.Target, testKey{r.Test, r.Kind, r.DSCP}))
+	})
+	p.Heard, p.HeardSorted, later.heard = sortOut(p.Heard, p.HeardSorted, heardID, func(h ippm.Heard) objection {
+		if h.Target != p.Probe {
+			return objection{never: fmt.Sprintf("target is %q, but probe %q may only report what it heard itself", h.Target, p.Probe)}
+		}
+		return c.objection(p.Probe, h.ID, "", asked.asks(h.Source, testKey{h.Test, "", h.DSCP}))
+	})
+	return later
+}
+
+func (c *Collector) objection(probe string, id ippm.ID, kind string, asked bool) (o objection) {
+	now := c.Now()
+	switch {
+	case id.Start.Sub(now) > wire.MaxAhead:
+		o.later = c.ahead(id.Start)
+	case !asked && !c.strangers.admit(probe, id.Series, kind, now):
+		o.later = fmt.Sprintf("%q, %q and test %q are not in the inventory together, and %q posted %d such series already within %v: "+
+			"look whether its key is in other hands, or whether the inventory lacks something", id.Source, id.Target, id.Test, probe, maxStrangers, strangersFor)
+	}
+	return o
+}
+
+func sortOut[T any](list []T, s wire.Sorted, id func(T) ippm.ID, object func(T) objection) (good []T, _ wire.Sorted, later []wire.Rejected) {
 	good, places := list[:0], s.Places[:0]
 	for i, posted := range list {
-		if reason := objection(posted); reason != "" {
-			s.Rejected = append(s.Rejected, wire.Reject(s.Places[i], id(posted), reason))
-			continue
+		switch o := object(posted); {
+		case o.never != "":
+			s.Rejected = append(s.Rejected, wire.Reject(s.Places[i], id(posted), o.never))
+		case o.later != "":
+			later = append(later, wire.Reject(s.Places[i], id(posted), o.later))
+		default:
+			good, places = append(good, posted), append(places, s.Places[i])
 		}
-		good, places = append(good, posted), append(places, s.Places[i])
 	}
 	s.Places = places
-	return good, s
+	return good, s, later
 }
 
 // placesOf are where in the list stands what the store refused, and why it did.

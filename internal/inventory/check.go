@@ -49,6 +49,7 @@ func check(file string, raw rawInventory) (*Inventory, error) {
 	c.links(raw.Links.Value)
 	c.probes(raw.Probes)
 	c.targets(raw.Targets.Value)
+	c.peers(max(raw.Probes.Line, raw.Targets.Line), len(raw.Probes.Value)+len(raw.Targets.Value))
 	c.viewers(raw.Viewers.Value)
 	return c.finish(c.tests(raw.Tests))
 }
@@ -59,7 +60,9 @@ func (c *checker) finish(plans []planned, others ...*problems) (*Inventory, erro
 	all := append(others, &c.problems)
 	if joined(all...) == nil {
 		loads := loadsOf(c.inv)
+		c.pairs(plans, loads)
 		c.rounds(plans, loads)
+		c.packets(plans, loads)
 		c.streams(plans, loads)
 	}
 	if err := joined(all...); err != nil {
@@ -163,13 +166,26 @@ func (c *checker) named(space, kind string, name at[string], line int) owner {
 		c.fail(o, name.Line, "the name %v", err)
 		return o
 	}
-	if space == "" {
-		return o
-	}
-	if holder := c.claim(space, name.Value, o, name.Line); holder != "" {
-		c.fail(o, name.Line, "the name is taken by %s", holder)
+	if space != "" {
+		c.claimName(space, name, o)
 	}
 	return o
+}
+
+// claimName takes a name for its owner, and all that look like it.
+func (c *checker) claimName(space string, name at[string], o owner) {
+	seen := look(name.Value)
+	if seen == "" {
+		c.fail(o, name.Line, "the name %+q has only characters that are not shown", name.Value)
+		return
+	}
+	holder, alike := c.claim(space, name.Value, o, name.Line), c.claim("look of "+space, seen, o, name.Line)
+	switch {
+	case holder != "":
+		c.fail(o, name.Line, "the name is taken by %s", holder)
+	case alike != "":
+		c.fail(o, name.Line, "the name %+q looks like that of %s; %s", name.Value, alike, retype)
+	}
 }
 
 // claim takes a value for its owner; where another has it already, that is the holder.

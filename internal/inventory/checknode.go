@@ -3,6 +3,7 @@ package inventory
 import (
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -33,7 +34,11 @@ func (c *checker) probes(raw at[[]at[rawProbe]]) {
 func (c *checker) targets(raw []at[rawTarget]) {
 	for _, r := range raw {
 		o := c.named(nodeNames, "target", r.Value.Name, r.Line)
-		c.inv.Targets = append(c.inv.Targets, Target{Node: c.node(o, r.Value.rawNode), Answers: c.answers(o, r.Value.Answers)})
+		t := Target{Node: c.node(o, r.Value.rawNode), Answers: c.answers(o, r.Value.Answers), Stateful: r.Value.Stateful.Value}
+		if t.Stateful && !slices.Contains(t.Answers, KindSTAMP) {
+			c.fail(o, r.Value.Stateful.Line, "stateful is for targets that answer %s; add it to its answers, or leave stateful out", KindSTAMP)
+		}
+		c.inv.Targets = append(c.inv.Targets, t)
 	}
 }
 
@@ -142,6 +147,8 @@ func (c *checker) networkInterface(o owner, raw at[string]) string {
 		c.fail(o, raw.Line, "interface %.80q has %d bytes; a network interface has at most %d", name, len(name), maxInterface)
 	case strings.ContainsFunc(name, odd):
 		c.fail(o, raw.Line, "interface %q has a space or a slash; a network interface has none", name)
+	case name == "." || name == "..":
+		c.fail(o, raw.Line, "interface %q cannot be one's name; write that of one, as ip link shows it", name)
 	}
 	return raw.Value
 }

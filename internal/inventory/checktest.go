@@ -12,7 +12,6 @@ import (
 const (
 	defaultCount   = 10
 	defaultSpacing = time.Second
-	maxSpacing     = time.Minute
 	defaultTimeout = 5 * time.Second
 	defaultSize    = 84
 	maxDSCP        = 63
@@ -33,6 +32,9 @@ type planned struct {
 func (c *checker) tests(raw at[[]at[rawTest]]) (plans []planned) {
 	if len(raw.Value) == 0 {
 		c.add(max(raw.Line, 1), "the inventory has no test; list at least one under tests")
+	}
+	if n := len(raw.Value); n > MaxTests {
+		c.add(raw.Line, "%d tests are too many; a probe runs at most %d", n, MaxTests)
 	}
 	for _, r := range raw.Value {
 		test, plan := c.test(c.named("test", "test", r.Value.Name, r.Line), r.Value)
@@ -71,10 +73,10 @@ func (c *checker) ofKind(o owner, raw rawTest, t *Test, plan *planned) {
 }
 
 func (c *checker) icmp(o owner, raw rawTest, t *Test, plan *planned) {
-	t.Cron = raw.Cron.Value
+	t.Cron = strings.TrimSpace(raw.Cron.Value)
 	t.Every, plan.timetable = c.when(o, raw.Every, raw.Cron)
 	t.Count = c.number(o, "count", raw.Count, 1, MaxCount, defaultCount)
-	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, maxSpacing, defaultSpacing)
+	t.Spacing = c.duration(o, "spacing", raw.Spacing, MinSpacing, MaxSpacing, defaultSpacing)
 	t.Timeout = c.timeout(o, raw.Timeout)
 	t.Size = c.number(o, "size", raw.Size, MinSize(t.Families), MaxSize, defaultSize)
 	t.FirstVersion = c.firstVersion(o, raw.FirstVersion)

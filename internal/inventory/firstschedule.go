@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // firstTest is an entry of schedule.json, its numbers written as in YAML. The
@@ -86,13 +87,13 @@ func (c *checker) firstTests(entries []firstTest) (plans []planned) {
 	nameTests(entries)
 	for i, e := range entries {
 		o := c.named("test", "test", e.name, e.line)
-		t := Test{Name: e.name.Value, Kind: KindICMP, Cron: e.cron.Value, Timeout: defaultTimeout, Size: defaultSize,
+		t := Test{Name: e.name.Value, Kind: KindICMP, Cron: strings.TrimSpace(e.cron.Value), Timeout: defaultTimeout, Size: defaultSize,
 			Families:     slices.Clone(allFamilies),
 			FirstVersion: i == 0} // whoever has this file has the first version's dashboards too
 		plan := planned{line: e.line}
 		t.Every, plan.timetable = c.when(o, e.every, e.cron)
 		t.Count = c.number(o, "count", e.count, 1, MaxCount, defaultCount)
-		t.Spacing = c.duration(o, "delay", e.delay, MinSpacing, maxSpacing, defaultSpacing)
+		t.Spacing = c.duration(o, "delay", e.delay, MinSpacing, MaxSpacing, defaultSpacing)
 		c.inv.Tests = append(c.inv.Tests, t)
 		plans = append(plans, plan)
 	}

@@ -41,7 +41,7 @@ func firstProbes(p *problems, text []byte) (probes []Probe) {
 	if len(entries) == 0 && len(f.found) == 0 {
 		f.add(f.line(root), "the inventory has no probe; list at least one under probes")
 	}
-	index, seen := map[string]int{}, map[firstEntry]jsonValue{}
+	index, seen, looks := map[string]int{}, map[firstEntry]jsonValue{}, map[string]string{}
 	for _, entry := range entries {
 		name, address, ok := f.probe(entry)
 		key := firstEntry{name, address.Family}
@@ -51,12 +51,16 @@ func firstProbes(p *problems, text []byte) (probes []Probe) {
 		seen[key] = entry
 		i, known := index[name]
 		if !known {
+			if other := looks[look(name)]; ok && other != "" {
+				f.add(f.line(entry), "probe %+q: the name looks like that of probe %+q; %s", name, other, retype)
+			}
 			i = len(probes)
-			index[name] = i
+			index[name], looks[look(name)] = i, name
 			probes = append(probes, Probe{Node: Node{Name: name, ReflectorPort: DefaultReflectorPort}})
 		}
 		probes[i].Addresses = append(probes[i].Addresses, address)
 	}
+	f.peers(f.line(root), len(probes))
 	return probes
 }
 

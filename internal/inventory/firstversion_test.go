@@ -123,6 +123,9 @@ func TestParseFirstVersionRefuses(t *testing.T) {
 		{"a name twice", probes(`{"name": "p1", "proto": 4, "address": "10.0.0.1"}`, `{"name": "p1", "proto": 6, "address": "::1"}`,
 			`{"name": "p1", "proto": 4, "address": "10.0.0.2"}`), `{"schedule": []}`,
 			`probes.json:4: probe "p1": its proto 4 is in line 2 already`},
+		{"a name that looks like another", probes(`{"name": "p1", "proto": 4, "address": "10.0.0.1"}`, `{"name": "p1\u200b", "proto": 6, "address": "::1"}`), `{"schedule": []}`,
+			`probes.json:3: probe "p1\u200b": the name looks like that of probe "p1"; ` + retype},
+		{"every in cron", onePairOfProbes, schedule(`{"cron": " @every 7m"}`), `schedule.json:2: test "ping": cron "@every 7m": write every: 7m instead of cron`},
 		{"another family", probes("{\"name\": \"p1\", \"proto\": 6,\n\"address\": \"10.0.0.1\"}", `{"name": "p2", "proto": 4, "address": "::1"}`,
 			`{"name": "p3", "proto": 6, "address": "::ffff:10.0.0.1"}`), `{"schedule": []}`,
 			`probes.json:3: probe "p1": address 10.0.0.1 is not of proto 6` + "\n" + `probes.json:4: probe "p2": address ::1 is not of proto 4` + "\n" +

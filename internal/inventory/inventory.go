@@ -108,6 +108,9 @@ type Target struct {
 	Node
 	// Answers are the test kinds that it answers to.
 	Answers []string
+	// Stateful: its reflector is known to keep sequence numbers for each session
+	// (RFC 8762, section 4.3.1). Of most of other makes nothing is known.
+	Stateful bool `json:",omitempty"` // so that the version of who has none is as before
 }
 
 // Viewer is somebody who may read.
@@ -174,6 +177,7 @@ const (
 	MaxCount   = 10_000
 	MaxSize    = 9_000
 	MinSpacing = time.Millisecond
+	MaxSpacing = time.Minute
 	MaxTimeout = time.Minute
 )
 

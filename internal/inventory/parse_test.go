@@ -35,7 +35,7 @@ probes:
   - {name: p2, switch: sw2, addresses: [192.0.2.2], reflector_port: 8620, stateless: true}
 targets:
   - {name: rs1, site: rome-1, addresses: [192.0.2.250]}
-  - {name: rs2, addresses: ["2001:db8::250"], answers: [icmp, stamp], reflector_port: 4862}
+  - {name: rs2, addresses: ["2001:db8::250"], answers: [icmp, stamp], reflector_port: 4862, stateful: true}
 viewers:
   - {name: noc, key_sha256: [` + keyB + `]}
 tests:
@@ -82,8 +82,8 @@ func TestParseYAML(t *testing.T) {
 			{Node: Node{"p2", "rome-2", "sw2", []Address{{4, "192.0.2.2"}}, 8620}, Stateless: true},
 		},
 		Targets: []Target{
-			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}, DefaultReflectorPort}, []string{"icmp"}},
-			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}, 4862}, []string{"icmp", "stamp"}},
+			{Node{"rs1", "rome-1", "", []Address{{4, "192.0.2.250"}}, DefaultReflectorPort}, []string{"icmp"}, false},
+			{Node{"rs2", "", "", []Address{{6, "2001:db8::250"}}, 4862}, []string{"icmp", "stamp"}, true},
 		},
 		Viewers: []Viewer{{"noc", hashes32(t, keyB)}},
 		Tests: []Test{

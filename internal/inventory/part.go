@@ -140,9 +140,8 @@ func (inv *Inventory) Part(name string) (Part, bool) {
 		}
 	}
 	for _, target := range inv.Targets {
-		// Nothing is known of a foreign reflector's sequence numbers.
 		part.Peers = append(part.Peers, Peer{Name: target.Name, Addresses: target.Addresses, Answers: target.Answers,
-			ReflectorPort: target.ReflectorPort})
+			ReflectorPort: target.ReflectorPort, Stateful: target.Stateful})
 	}
 	for _, test := range inv.Tests {
 		if test.measuresFrom(name) || test.reflectedBy(name) {

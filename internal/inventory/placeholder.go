@@ -10,8 +10,25 @@ import (
 const samePlaceholder = 48
 
 // Warnings are what is valid, and yet not as it must be once the inventory is in
-// use: keys that are placeholders, as examples have them.
-func (inv *Inventory) Warnings() (warnings []string) {
+// use: keys that are placeholders, as examples have them, and tests that nobody
+// has anything to measure by.
+func (inv *Inventory) Warnings() []string {
+	return append(inv.placeholders(), inv.idle()...)
+}
+
+func (inv *Inventory) idle() (warnings []string) {
+	loads := loadsOf(inv)
+	for i, test := range inv.Tests {
+		if mostPairs(loads, i).pairs[i] == 0 {
+			warnings = append(warnings, fmt.Sprintf(
+				"test %q measures nothing: no probe of its sources has another probe or target that it names, that answers %s and that has an address of the same family",
+				test.Name, test.Kind))
+		}
+	}
+	return warnings
+}
+
+func (inv *Inventory) placeholders() (warnings []string) {
 	for _, key := range inv.Keys() {
 		if isPlaceholder(key.Hash) {
 			warnings = append(warnings, fmt.Sprintf(

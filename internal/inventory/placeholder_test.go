@@ -32,3 +32,22 @@ viewers:
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
+
+func TestTestsWithoutAPairAreWarnedOf(t *testing.T) {
+	inv := mustParse(t, `probes:
+- {name: p1, addresses: [192.0.2.1]}
+- {name: p6, addresses: ["2001:db8::6"]}
+targets: [{name: rs1, addresses: [192.0.2.9]}]
+tests:
+- {name: fabric, kind: stamp}
+- {name: ping, kind: icmp, every: 5m}
+- {name: self, kind: icmp, every: 5m, sources: [p1], targets: [p1]}
+`)
+	want := []string{
+		`test "fabric" measures nothing: no probe of its sources has another probe or target that it names, that answers stamp and that has an address of the same family`,
+		`test "self" measures nothing: no probe of its sources has another probe or target that it names, that answers icmp and that has an address of the same family`,
+	}
+	if diff := cmp.Diff(want, inv.Warnings()); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}

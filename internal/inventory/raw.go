@@ -53,7 +53,8 @@ type rawProbe struct {
 
 type rawTarget struct {
 	rawNode
-	Answers at[[]at[string]] `yaml:"answers"`
+	Answers  at[[]at[string]] `yaml:"answers"`
+	Stateful at[bool]         `yaml:"stateful"`
 }
 
 type rawViewer struct {

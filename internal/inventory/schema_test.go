@@ -105,7 +105,7 @@ func TestSchemaDefaults(t *testing.T) {
 	ping, fabric := inv.Tests[0], inv.Tests[1]
 	definitions := decodedSchema(t)["$defs"].(map[string]any)
 	for path, filled := range map[string]any{
-		"link hash": inv.Links[0].Hash, "probe drain": inv.Probes[0].Drain, "target answers": inv.Targets[0].Answers,
+		"link hash": inv.Links[0].Hash, "probe drain": inv.Probes[0].Drain, "target answers": inv.Targets[0].Answers, "target stateful": inv.Targets[0].Stateful,
 		"probe stateless": inv.Probes[0].Stateless, "probe reflector_port": inv.Probes[0].ReflectorPort, "target reflector_port": inv.Targets[0].ReflectorPort,
 		"test count": ping.Count, "test else spacing": ping.Spacing, "test timeout": ping.Timeout, "test else size": ping.Size, "test dscp": ping.DSCP, "test first_version": ping.FirstVersion,
 		"test families": []int{int(ping.Families[0]), int(ping.Families[1])},

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -48,10 +49,22 @@ func MinSTAMPSize(families []uint8) int {
 	return MinSTAMPSize4
 }
 
-// PacketRate is how many packets a second a probe with so many pairs sends in a
-// test of kind stamp.
+// PacketRate is how many packets a second a probe with so many pairs sends in the
+// test; of kind icmp, while a round lasts. It is a number for whatever stands in
+// the test, which may come from elsewhere than an inventory: one without a
+// spacing sends without end.
 func (t Test) PacketRate(pairs int) float64 {
-	return float64(pairs*t.Flows) / t.Spacing.Seconds()
+	streams := float64(pairs) * float64(max(t.Flows, 0))
+	if t.Kind == KindICMP {
+		streams = float64(min(pairs, RoundBound))
+	}
+	switch {
+	case streams == 0:
+		return 0
+	case t.Spacing <= 0:
+		return math.Inf(1)
+	}
+	return streams / t.Spacing.Seconds()
 }
 
 // LastPort is the source port of the last flow.

@@ -30,22 +30,25 @@ func mostPairs(loads []load, test int) load {
 
 // rate is how many packets a second the probe sends in the test.
 func (l load) rate(tests []Test, test int) float64 {
-	if tests[test].Kind != KindSTAMP {
-		return 0
-	}
 	return tests[test].PacketRate(l.pairs[test])
 }
 
-func (l load) total(tests []Test) (packets float64) {
-	for i := range tests {
-		packets += l.rate(tests, i)
+// anyKind stands for all kinds of tests.
+const anyKind = ""
+
+// total is the same of all tests of a kind.
+func (l load) total(tests []Test, kind string) (packets float64) {
+	for i, t := range tests {
+		if kind == anyKind || t.Kind == kind {
+			packets += l.rate(tests, i)
+		}
 	}
 	return packets
 }
 
-// busiest is the load of the probe that sends most.
-func busiest(loads []load, tests []Test) load {
-	return slices.MaxFunc(loads, func(a, b load) int { return cmp.Compare(a.total(tests), b.total(tests)) })
+// busiest is the load of the probe that sends most in tests of a kind.
+func busiest(loads []load, tests []Test, kind string) load {
+	return slices.MaxFunc(loads, func(a, b load) int { return cmp.Compare(a.total(tests, kind), b.total(tests, kind)) })
 }
 
 // heaviest is the test of those that count in which the probe sends most; -1
@@ -71,6 +74,8 @@ func (c *checker) streams(plans []planned, loads []load) {
 	}
 	c.stretch(plans, loads)
 	c.budget(plans, loads)
+	c.kept(plans, loads)
+	c.sessions(plans)
 	c.ports(plans)
 }
 
@@ -95,9 +100,9 @@ func (c *checker) stretch(plans []planned, loads []load) {
 	tests := c.inv.Tests
 	elastic := func(i int) bool { return plans[i].auto && tests[i].Spacing+SenderTick <= tests[i].Every }
 	for {
-		over := busiest(loads, tests)
+		over := busiest(loads, tests, KindSTAMP)
 		most := over.heaviest(tests, elastic)
-		if over.total(tests) <= PacketBudget || most < 0 {
+		if over.total(tests, KindSTAMP) <= PacketBudget || most < 0 {
 			return
 		}
 		tests[most].Spacing += SenderTick
@@ -114,9 +119,9 @@ func (c *checker) budget(plans []planned, loads []load) {
 			return // the packets are too many as well
 		}
 	}
-	most := busiest(loads, tests)
-	if total := most.total(tests); total > PacketBudget {
-		i := most.heaviest(tests, func(int) bool { return true })
+	most := busiest(loads, tests, KindSTAMP)
+	if total := most.total(tests, KindSTAMP); total > PacketBudget {
+		i := most.heaviest(tests, func(i int) bool { return tests[i].Kind == KindSTAMP })
 		c.add(plans[i].line, "test %q: probe %q would send %.0f packets/s in its tests of kind %s, %.0f of them in this one (%d pairs, %d flows, one packet each %v); it sends at most %d: raise spacing or lower flows",
 			tests[i].Name, most.probe, total, KindSTAMP, most.rate(tests, i), most.pairs[i], tests[i].Flows, tests[i].Spacing, PacketBudget)
 	}

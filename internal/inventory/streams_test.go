@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -101,5 +102,27 @@ func TestBudgetIsOverAllTests(t *testing.T) {
 func TestPacketRate(t *testing.T) {
 	if got := (Test{Flows: 16, Spacing: 250 * time.Millisecond}).PacketRate(100); got != PacketBudget {
 		t.Errorf("100 pairs with 16 flows four times a second are %g packets/s", got)
+	}
+}
+
+// TestPacketRateIsANumber, and never less than what is sent, whatever a stolen
+// server puts in a test: sums and comparisons with a NaN hold for every ceiling.
+func TestPacketRateIsANumber(t *testing.T) {
+	for _, c := range []struct {
+		test  Test
+		pairs int
+		want  float64
+	}{
+		{Test{Kind: KindSTAMP, Flows: 16}, 1, math.Inf(1)},
+		{Test{Kind: KindSTAMP, Flows: 16}, 0, 0},
+		{Test{Kind: KindSTAMP, Flows: 16, Spacing: -time.Second}, 1, math.Inf(1)},
+		{Test{Kind: KindSTAMP, Flows: -5, Spacing: time.Second}, 100, 0},
+		{Test{Kind: KindSTAMP, Flows: math.MaxInt, Spacing: time.Second}, 4, 4 * math.MaxInt},
+		{Test{Kind: KindICMP, Spacing: time.Millisecond}, 300, RoundBound * 1000},
+		{Test{Kind: KindICMP}, 1, math.Inf(1)},
+	} {
+		if got := c.test.PacketRate(c.pairs); got != c.want {
+			t.Errorf("%d pairs of %+v are %g packets/s; want %g", c.pairs, c.test, got, c.want)
+		}
 	}
 }

@@ -8,9 +8,16 @@ import "time"
 type Batch struct {
 	Probe     string
 	Inventory string
+	// Run tells a process of the probe from others under its name: 16 hexadecimal
+	// digits, random at its start. Empty where the probe is too old to say it.
+	Run string
 	// Peers are the probes and targets of the probe's configuration. A pair
 	// counts only once every end that is a probe names the other.
-	Peers   []string
+	Peers []string
+	// Views are, for each of the peers, a hash of what the pair's ends must agree
+	// on: one for the same from both ends, and 0 where that changed within the
+	// interval. Nil where the probe is too old to say it.
+	Views   []uint32
 	Start   time.Time
 	Health  Health
 	Results []Result

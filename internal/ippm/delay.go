@@ -132,7 +132,26 @@ func (d Delay) check(what string) error {
 	if d.N > 0 && d.Sketch.Count() != d.N {
 		return fmt.Errorf("%s has %d samples but a sketch of %d", what, d.N, d.Sketch.Count())
 	}
+	if d.N > 0 {
+		return d.checkSketch(what)
+	}
 	return nil
+}
+
+// checkSketch holds the sketch against the least and the largest sample, which
+// are exact: one that does not fit was not made of these samples.
+func (d Delay) checkSketch(what string) error {
+	least, most, collapsed := d.Sketch.bounds()
+	if !collapsed && !near(least, d.Min) || !near(most, d.Max) {
+		return fmt.Errorf("%s has min %g and max %g, but a sketch from %g to %g", what, d.Min, d.Max, least, most)
+	}
+	return nil
+}
+
+// near tells whether a sketch's bound fits the exact one. A bin more on each side
+// is for who rounds, such as to nanoseconds, after counting.
+func near(bound, exact float64) bool {
+	return math.Abs(bound-exact) <= 3*SketchAccuracy*math.Abs(exact)+0.002
 }
 
 // DelayText is a delay in microseconds as a person reads it.

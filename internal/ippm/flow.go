@@ -108,10 +108,21 @@ type Heard struct {
 
 // HeardFlow counts the packets of one flow, the further copies of one left out.
 type HeardFlow struct {
+	// Port is the Session-Sender's. No packet has port 0 (RFC 768): with it, Heard
+	// bounds what came to the host and not to its reflector, of which nobody knows
+	// of which flow it was.
 	Port uint16
 	// Heard came in; Answered were reflected too.
 	Heard, Answered int
 }
+
+// Unheard stands for any number of packets that did not come to the reflector:
+// nothing listened for a while.
+const Unheard = maxCount
+
+// Missed makes the HeardFlow of packets that came to the host and not to its
+// reflector, n at most: what its socket dropped, or came while nothing listened.
+func Missed(n int) HeardFlow { return HeardFlow{Heard: min(max(n, 0), Unheard)} }
 
 // Check tells what is wrong with what was heard, whoever made it.
 func (h Heard) Check() error {

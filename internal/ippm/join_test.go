@@ -78,6 +78,77 @@ func TestJoinPlacesWhatIsUnplaced(t *testing.T) {
 	}
 }
 
+// TestJoinBlamesTheHost: what a host did not answer or may have missed is
+// unserved, whichever direction it seemed to be lost in.
+func TestJoinBlamesTheHost(t *testing.T) {
+	for name, c := range map[string]struct {
+		flow   Flow
+		heard  HeardFlow
+		missed int
+		want   Flow
+	}{
+		"not answered, and not numbered": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 30, Forward: 6, Unplaced: 4}, LossyForward: 1, LossyUnplaced: 4},
+			heard: HeardFlow{Heard: 36, Answered: 30},
+			want:  Flow{Counts: Counts{Sent: 34, Received: 30, Forward: 4, Unserved: 6}, LossyForward: 1}},
+		"not answered is all": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 36, Forward: 4}, LossyForward: 1},
+			heard: HeardFlow{Heard: 40, Answered: 36},
+			want:  Flow{Counts: Counts{Sent: 36, Received: 36, Unserved: 4}}},
+		"not answered, numbered and not": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 30, Forward: 3, Backward: 3, Unplaced: 4}, LossyForward: 1, LossyBackward: 2, LossyUnplaced: 4},
+			heard: HeardFlow{Heard: 40, Answered: 32},
+			want:  Flow{Counts: Counts{Sent: 32, Received: 30, Backward: 2, Unserved: 8}, LossyBackward: 6}},
+		"nothing listened": {
+			flow: Flow{Counts: Counts{Sent: 40, Unplaced: 40}, LossyUnplaced: 7}, missed: Unheard,
+			want: Flow{Counts: Counts{Unserved: 40}}},
+		"nothing listened from some moment on, and what was heard before is not known": {
+			flow: Flow{Counts: Counts{Sent: 40, Received: 20, Backward: 2, Unplaced: 18}, LossyBackward: 1, LossyUnplaced: 6}, missed: Unheard,
+			want: Flow{Counts: Counts{Sent: 22, Received: 20, Backward: 2, Unserved: 18}, LossyBackward: 1}},
+		"it missed fewer than are lost": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 20, Forward: 12, Unplaced: 8}, LossyForward: 3, LossyUnplaced: 4},
+			heard: HeardFlow{Heard: 25, Answered: 25}, missed: 5,
+			want: Flow{Counts: Counts{Sent: 35, Received: 20, Forward: 10, Backward: 5, Unserved: 5}, LossyForward: 7, LossyBackward: 4}},
+		"it missed others than are lost": {
+			flow:  Flow{Counts: Counts{Sent: 40, Received: 30, Backward: 10}, LossyBackward: 3},
+			heard: HeardFlow{Heard: 40, Answered: 40}, missed: 5,
+			want: Flow{Counts: Counts{Sent: 40, Received: 30, Backward: 10}, LossyBackward: 3}},
+	} {
+		c.flow.Port, c.heard.Port, c.want.Port = 9, 9, 9
+		r := flowResult(c.flow)
+		h := Heard{ID: r.ID, Length: r.Length, Flows: []HeardFlow{c.heard}}
+		if c.missed > 0 {
+			h.Flows = []HeardFlow{Missed(c.missed), c.heard}
+		}
+		if err := h.Check(); err != nil {
+			t.Errorf("%s: what was heard: %v", name, err)
+		}
+		packed, err := DecodeHeardFlows(EncodeHeardFlows(h.Flows))
+		if err != nil || !reflect.DeepEqual(packed, h.Flows) {
+			t.Errorf("%s: packed it is %+v, %v", name, packed, err)
+		}
+		got := Join(r, h)
+		if want := flowResult(c.want); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v; want %+v", name, got.Flows[0], c.want)
+		}
+		if err := got.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestAHostMissesAPacketOnce: what it missed is taken from its flows together.
+func TestAHostMissesAPacketOnce(t *testing.T) {
+	lost := func(port uint16) Flow {
+		return Flow{Port: port, Counts: Counts{Sent: 10, Unplaced: 10}, LossyUnplaced: 1}
+	}
+	r := flowResult(lost(1), lost(2), lost(3))
+	got := Join(r, Heard{ID: r.ID, Length: r.Length, Flows: []HeardFlow{Missed(15)}})
+	if got.Unserved != 15 || got.Forward != 15 || got.Sent != 15 {
+		t.Errorf("%+v; want 15 unserved and 15 lost forward", got.Counts)
+	}
+}
+
 func TestJoinLeavesWhatDoesNotBelongTogether(t *testing.T) {
 	lost := Flow{Counts: Counts{Sent: 2, Unplaced: 2}}
 	for name, change := range map[string]func(*Result, *Heard){

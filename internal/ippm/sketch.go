@@ -4,23 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
-	"github.com/DataDog/sketches-go/ddsketch"
 	"github.com/DataDog/sketches-go/ddsketch/encoding"
 	"github.com/DataDog/sketches-go/ddsketch/mapping"
-	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
-const (
-	// SketchAccuracy is the relative error of every quantile.
-	SketchAccuracy = 0.01
-	// sketchBins bounds the memory of one sketch. At 1 % accuracy 2048 bins
-	// span seventeen decimal orders, so no honest delay ever collapses one.
-	sketchBins = 2048
-	// maxSketchIndex bounds what bytes from outside may ask for: the index of
-	// 1e9 seconds in microseconds is below 1,800.
-	maxSketchIndex = 4096
-)
+// SketchAccuracy is the relative error of every quantile.
+const SketchAccuracy = 0.01
 
 var sketchMapping = mustMapping()
 
@@ -33,31 +24,45 @@ func mustMapping() mapping.IndexMapping {
 }
 
 // Sketch is a quantile sketch (DDSketch, Masson et al., VLDB 2019) of delays in
-// microseconds. The zero value is an empty sketch.
-type Sketch struct{ dd *ddsketch.DDSketch }
+// microseconds, in the library's mapping and binary format. It takes no more
+// memory than its samples ask for, whatever they are. The zero value is an empty
+// sketch.
+type Sketch struct{ of *samples }
 
-func newDDSketch() *ddsketch.DDSketch {
-	return ddsketch.NewDDSketchFromStoreProvider(sketchMapping, newBoundedStore)
+// samples are those above, below and at 0.
+type samples struct {
+	positive, negative bins
+	zeros              float64
 }
 
 // Add takes one sample. A sample that is not finite is an error and leaves
 // the sketch as it was.
 func (s *Sketch) Add(us float64) error {
-	if math.IsNaN(us) || math.IsInf(us, 0) {
+	if math.IsNaN(us) || math.Abs(us) > sketchMapping.MaxIndexableValue() {
 		return fmt.Errorf("sketch: %v is not a delay", us)
 	}
-	if s.dd == nil {
-		s.dd = newDDSketch()
+	if s.of == nil {
+		s.of = &samples{}
 	}
-	return s.dd.Add(us)
+	switch least := sketchMapping.MinIndexableValue(); {
+	case us > least:
+		s.of.positive.add(int32(sketchMapping.Index(us)), 1)
+	case us < -least:
+		s.of.negative.add(int32(sketchMapping.Index(-us)), 1)
+	default:
+		s.of.zeros++
+	}
+	return nil
 }
 
 // Count is the number of samples.
-func (s Sketch) Count() int {
-	if s.dd == nil {
+func (s Sketch) Count() int { return int(s.count()) }
+
+func (s Sketch) count() float64 {
+	if s.of == nil {
 		return 0
 	}
-	return int(s.dd.GetCount())
+	return s.of.negative.total() + s.of.zeros + s.of.positive.total()
 }
 
 // Quantile gives the smallest sample that at least the share q (0 to 1) of the
@@ -65,115 +70,98 @@ func (s Sketch) Count() int {
 // SketchAccuracy; false where the sketch is empty. Of few samples a high
 // quantile is thus the largest, not one below it.
 func (s Sketch) Quantile(q float64) (us float64, ok bool) {
-	if s.dd == nil || s.dd.IsEmpty() {
+	n := s.count()
+	if n == 0 {
 		return 0, false
 	}
-	n := s.dd.GetCount()
-	rank := max(math.Ceil(q*n)-1, 0)
-	// The library takes the share of n-1 and rounds down: half a rank more keeps
-	// a rounding error from falling to the rank below.
-	us, err := s.dd.GetValueAtQuantile(min((rank+0.5)/max(n-1, 1), 1))
-	return us, err == nil
+	rank := min(max(math.Ceil(q*n)-1, 0), n-1)
+	below := s.of.negative.total()
+	switch {
+	case rank < below:
+		return -sketchMapping.Value(s.of.negative.at(below - 1 - rank)), true
+	case rank < below+s.of.zeros:
+		return 0, true
+	}
+	return sketchMapping.Value(s.of.positive.at(rank - below - s.of.zeros)), true
 }
 
 // Merged is a new sketch of the samples of both.
 func (s Sketch) Merged(other Sketch) Sketch {
-	if s.dd == nil {
+	if s.of == nil {
 		s, other = other, s
 	}
-	if s.dd == nil {
+	if s.of == nil {
 		return Sketch{}
 	}
-	sum := s.dd.Copy()
-	if other.dd == nil {
-		return Sketch{sum}
+	if other.of == nil {
+		return Sketch{&samples{slices.Clone(s.of.positive), slices.Clone(s.of.negative), s.of.zeros}}
 	}
-	if err := sum.MergeWith(other.dd); err != nil {
-		panic("ippm: two sketches of one mapping do not merge: " + err.Error())
-	}
-	return Sketch{sum}
+	return Sketch{&samples{s.of.positive.merged(other.of.positive), s.of.negative.merged(other.of.negative), s.of.zeros + other.of.zeros}}
 }
 
 // Encode writes the sketch in the library's binary format, without its
 // mapping, which is fixed. An empty sketch is no bytes.
-func (s Sketch) Encode() []byte {
-	if s.dd == nil || s.dd.IsEmpty() {
+func (s Sketch) Encode() (b []byte) {
+	if s.count() == 0 {
 		return nil
 	}
-	var b []byte
-	s.dd.Encode(&b, true)
-	return b
+	if s.of.zeros > 0 {
+		encoding.EncodeFlag(&b, encoding.FlagZeroCountVarFloat)
+		encoding.EncodeVarfloat64(&b, s.of.zeros)
+	}
+	b = s.of.positive.encode(b, encoding.FlagTypePositiveStore)
+	return s.of.negative.encode(b, encoding.FlagTypeNegativeStore)
 }
 
 // DecodeSketch reads what Encode wrote. The bytes may come from anywhere: what
 // is cut, empty of samples, negative, not finite, fractional or out of range is
-// an error, and memory stays bounded.
+// an error, and memory stays in proportion to the bytes.
 func DecodeSketch(b []byte) (Sketch, error) {
 	if len(b) == 0 {
 		return Sketch{}, nil
 	}
-	positive, negative := &checkedStore{}, &checkedStore{}
-	positive.CollapsingLowestDenseStore = *store.NewCollapsingLowestDenseStore(sketchBins)
-	negative.CollapsingLowestDenseStore = *store.NewCollapsingLowestDenseStore(sketchBins)
-	dd := ddsketch.NewDDSketch(sketchMapping, positive, negative)
-	if err := dd.DecodeAndMergeWith(b); err != nil {
+	s := Sketch{&samples{}}
+	for len(b) > 0 {
+		if err := s.of.decode(&b); err != nil {
+			return Sketch{}, fmt.Errorf("sketch: %w", err)
+		}
+	}
+	if err := checkCount(s.count()); err != nil {
 		return Sketch{}, fmt.Errorf("sketch: %w", err)
 	}
-	if err := errors.Join(positive.err, negative.err, checkCount(dd.GetZeroCount()), checkCount(dd.GetCount())); err != nil {
-		return Sketch{}, fmt.Errorf("sketch: %w", err)
-	}
-	if dd.GetCount() == 0 {
+	if s.count() == 0 {
 		return Sketch{}, errors.New("sketch: it has no samples")
 	}
-	// The checks are done: the plain stores below them behave as any other.
-	return Sketch{ddsketch.NewDDSketch(sketchMapping, &positive.CollapsingLowestDenseStore,
-		&negative.CollapsingLowestDenseStore)}.withZeros(dd.GetZeroCount()), nil
+	return s, nil
 }
 
-func (s Sketch) withZeros(n float64) Sketch {
-	if n > 0 {
-		// Adding the value 0 cannot fail: it is in every mapping's range.
-		_ = s.dd.AddWithCount(0, n)
+// decode reads the next part.
+func (s *samples) decode(b *[]byte) error {
+	flag, err := encoding.DecodeFlag(b)
+	if err != nil {
+		return err
 	}
-	return s
-}
-
-func newBoundedStore() store.Store { return store.NewCollapsingLowestDenseStore(sketchBins) }
-
-func checkCount(n float64) error {
-	if n < 0 || n != math.Trunc(n) || n > math.MaxInt32 {
-		return fmt.Errorf("%v is not a number of samples", n)
+	switch {
+	case flag.Type() == encoding.FlagTypePositiveStore:
+		return s.positive.decode(b, flag.SubFlag())
+	case flag.Type() == encoding.FlagTypeNegativeStore:
+		return s.negative.decode(b, flag.SubFlag())
+	case flag == encoding.FlagZeroCountVarFloat:
+		n, err := encoding.DecodeVarfloat64(b)
+		s.zeros += n
+		return errors.Join(err, checkCount(n))
 	}
-	return nil
+	return errors.New("it has a part that is not known")
 }
 
-// checkedStore is the store that bytes from outside are decoded into. The
-// library trusts its input: an index from the wire would size an allocation.
-type checkedStore struct {
-	store.CollapsingLowestDenseStore
-	err error
+// bounds are the least and the largest sample, within SketchAccuracy, and whether
+// the least is known only to be no larger, since the span was too wide for the
+// bins. The sketch is not empty.
+func (s Sketch) bounds() (least, most float64, collapsed bool) {
+	least, _ = s.Quantile(0)
+	most, _ = s.Quantile(1)
+	return least, most, s.of.positive.isWide() || s.of.negative.isWide()
 }
 
-func (c *checkedStore) AddWithCount(index int, count float64) {
-	if err := checkCount(count); err != nil {
-		c.err = err
-		return
-	}
-	if index < -maxSketchIndex || index > maxSketchIndex {
-		c.err = fmt.Errorf("bin %d is out of range", index)
-		return
-	}
-	c.CollapsingLowestDenseStore.AddWithCount(index, count)
-}
-
-func (c *checkedStore) Add(index int) { c.AddWithCount(index, 1) }
-
-// DecodeAndMergeWith keeps its error: the library's caller drops it, and would
-// go on in the middle of what could not be read.
-func (c *checkedStore) DecodeAndMergeWith(b *[]byte, mode encoding.SubFlag) error {
-	err := store.DecodeAndMergeWith(c, b, mode)
-	if err != nil && c.err == nil {
-		c.err = err
-	}
-	return err
-}
+// isWide tells whether bins may have become one.
+func (b bins) isWide() bool { return len(b) > 0 && b[len(b)-1].index-b[0].index >= sketchBins-1 }

@@ -50,7 +50,8 @@ func MustEvery(d time.Duration) Timetable {
 
 // Cron is the timetable of a standard cron expression of five fields (minute,
 // hour, day of month, month, day of week) or a descriptor such as @hourly, in
-// UTC. It refuses time zones and @every, and what does not run every day.
+// UTC. It refuses time zones and @every, and what does not run every day. Spaces
+// around the expression say nothing.
 func Cron(expression string) (Timetable, error) {
 	expression = strings.TrimSpace(expression) // cron would not see a space before "@every"
 	if strings.HasPrefix(expression, "CRON_TZ=") || strings.HasPrefix(expression, "TZ=") {

@@ -79,7 +79,7 @@ type Reader interface {
 	// Latest is the newest result of every series that the filter lets pass,
 	// of those whose intervals began in [since, at], ordered by series. They come
 	// without Detail and Flows, which would cost most of the time and which no
-	// matrix shows.
+	// matrix shows. Of series that do not pass nothing is unpacked.
 	Latest(ctx context.Context, filter Filter, since, at time.Time) ([]Stored, error)
 	// Range yields the results of one ordered pair whose intervals began in
 	// [from, until), by series and then by time, until yield returns an error,
@@ -90,6 +90,11 @@ type Reader interface {
 	// heard of each (nil where it has said nothing). Flows are kept for less time
 	// than results: a result whose flows are gone, or that has none, is left out.
 	Flows(ctx context.Context, source, target string, filter Filter, from, until time.Time, yield func(Stored, *ippm.Heard) error) error
+	// BothEnds yields of each of these results that has flows, and of which the
+	// target's reflector has said what it heard, both, in any order, until yield
+	// returns an error, which it returns. They must still be checked to be those of
+	// the result (ippm.Join).
+	BothEnds(ctx context.Context, results []ippm.ID, yield func([]ippm.Flow, ippm.Heard) error) error
 	// Reports is the newest batch of every probe, without results and what was
 	// heard, of those whose intervals began at or before the given moment, ordered by probe.
 	Reports(ctx context.Context, at time.Time) ([]Report, error)
@@ -107,11 +112,14 @@ type Filter struct {
 	Family uint8
 	// DSCP is any where nil.
 	DSCP *uint8
+	// Only are all that may pass; any where nil.
+	Only map[ippm.Series]bool
 }
 
 // Passes tells whether the filter lets a series pass.
 func (f Filter) Passes(s ippm.Series) bool {
-	return (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP)
+	return (f.Test == "" || f.Test == s.Test) && (f.Family == 0 || f.Family == s.Family) && (f.DSCP == nil || *f.DSCP == s.DSCP) &&
+		(f.Only == nil || f.Only[s])
 }
 
 // Stored is a result and when it was (last) stored.

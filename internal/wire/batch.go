@@ -12,11 +12,16 @@ import (
 // begins later is refused, and what does not is looked for.
 const MaxAhead = 5 * time.Minute
 
+// runLength is the length of a batch's run.
+const runLength = 16
+
 // Batch is what a probe posts.
 type Batch struct {
 	Probe     string    `json:"probe" doc:"the probe that posts" minLength:"1" maxLength:"63"`
 	Inventory string    `json:"inventory" doc:"version of the inventory that the probe worked from"`
+	Run       string    `json:"run,omitempty" doc:"tells a process of the probe from others under its name: 16 hexadecimal digits, random at its start" maxLength:"16"`
 	Peers     []string  `json:"peers" doc:"the probes and targets that the probe knows"`
+	Views     []uint32  `json:"views,omitempty" doc:"for each of the peers a hash of what the pair's two ends must agree on: the same from both ends, and 0 where it changed within the interval; a pair counts where both are equal and not 0"`
 	Start     time.Time `json:"start" doc:"beginning of the interval"`
 	Health    Health    `json:"health"`
 	// The results stand last, where they are read fast.
@@ -50,7 +55,7 @@ func (h Health) Health() ippm.Health {
 
 // EncodeBatch is the body that a probe posts.
 func EncodeBatch(b ippm.Batch) ([]byte, error) {
-	w := Batch{Probe: b.Probe, Inventory: b.Inventory, Peers: orEmpty(b.Peers), Start: b.Start.UTC(),
+	w := Batch{Probe: b.Probe, Inventory: b.Inventory, Run: b.Run, Peers: orEmpty(b.Peers), Views: b.Views, Start: b.Start.UTC(),
 		Health: FromHealth(b.Health), Results: make([]Result, len(b.Results))}
 	for i, r := range b.Results {
 		w.Results[i] = FromResult(r)

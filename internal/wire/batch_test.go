@@ -88,7 +88,7 @@ func TestBatchComesBackAsItWas(t *testing.T) {
 	untimed.Sent, untimed.Received = 3, 3
 	unsent := result(t, "p4", 0)
 	unsent.Refused = 10
-	batch := ippm.Batch{Probe: "p1", Inventory: "4f1d", Peers: []string{"p2", "日本"}, Start: start,
+	batch := ippm.Batch{Probe: "p1", Inventory: "4f1d", Run: "0123456789abcdef", Peers: []string{"p2", "日本"}, Views: []uint32{0, math.MaxUint32}, Start: start,
 		Health: ippm.Health{Version: "1.2.3", StartedAt: start.Add(-123456789), Waiting: 1, WaitingBytes: 1 << 40, SetAside: 2,
 			Dropped: 3, Missed: 4, Troubles: []string{"line\nbreak", "“¿qué?”"}},
 		Results: []ippm.Result{full, six, odd, untimed, unsent, result(t, "p5", 10), withFlows(t)},
@@ -343,6 +343,9 @@ func TestBodyThatIsNoBatch(t *testing.T) {
 	for _, c := range []struct{ name, body, want string }{
 		{"nothing", "", "unexpected end of JSON input"},
 		{"no JSON", "source=p1", "invalid character 's'"},
+		{"views of other peers", strings.Replace(good, `"peers":[]`, `"peers":["p2","p3"],"views":[1]`, 1), "views has 1 entries for 2 peers; give one for each, or none"},
+		{"a view that is none", strings.Replace(good, `"peers":[]`, `"peers":["p2"],"views":[-1]`, 1), "number -1"},
+		{"a long run", strings.Replace(good, `"peers":[]`, `"peers":[],"run":"0123456789abcdef0"`, 1), "run has 17 characters; it must be 16"},
 		{"null", "null", "a JSON null is not what belongs here"},
 		{"null with space", " \n null ", "a JSON null is not what belongs here"},
 		{"a list", "[]", "a JSON array is not what belongs here"},

@@ -38,6 +38,7 @@ type Peer struct {
 	Name      string    `json:"name"`
 	Addresses []Address `json:"addresses"`
 	Answers   []string  `json:"answers,omitempty" doc:"test kinds that a target answers to; all where absent, as for a probe"`
+	Stateful  bool      `json:"stateful,omitempty" doc:"a target whose reflector is known to keep sequence numbers for each session"`
 	Reflector
 }
 
@@ -65,7 +66,7 @@ func FromPart(p inventory.Part) Config {
 	c := Config{Probe: p.Probe, Inventory: p.Inventory, Interface: p.Interface, Addresses: fromAddresses(p.Addresses),
 		Peers: make([]Peer, len(p.Peers)), Tests: make([]Test, len(p.Tests)), Reflector: fromReflector(p.ReflectorPort, p.Stateless)}
 	for i, peer := range p.Peers {
-		c.Peers[i] = Peer{Name: peer.Name, Addresses: fromAddresses(peer.Addresses), Answers: peer.Answers,
+		c.Peers[i] = Peer{Name: peer.Name, Addresses: fromAddresses(peer.Addresses), Answers: peer.Answers, Stateful: !peer.IsProbe() && peer.Stateful,
 			Reflector: fromReflector(peer.ReflectorPort, peer.IsProbe() && !peer.Stateful)}
 	}
 	for i, t := range p.Tests {
@@ -115,10 +116,11 @@ func fromReflector(port uint16, stateless bool) Reflector {
 
 func (r Reflector) port() uint16 { return cmp.Or(r.ReflectorPort, inventory.DefaultReflectorPort) }
 
-// peer: only of probes is it known that their reflectors keep sequence numbers.
+// peer: of probes it is known that their reflectors keep sequence numbers where
+// nothing else is said, of targets only where it is.
 func (p Peer) peer() inventory.Peer {
 	peer := inventory.Peer{Name: p.Name, Addresses: toAddresses(p.Addresses), Answers: p.Answers, ReflectorPort: p.port()}
-	peer.Stateful = peer.IsProbe() && !p.Stateless
+	peer.Stateful = peer.IsProbe() && !p.Stateless || !peer.IsProbe() && p.Stateful
 	return peer
 }
 

@@ -24,6 +24,7 @@ probes:
 targets:
   - {name: rs1, site: rome-1, switch: sw1, addresses: [192.0.2.250], answers: [icmp]}
   - {name: rs2, addresses: [192.0.2.251], answers: [stamp], reflector_port: 4000}
+  - {name: rs3, addresses: [192.0.2.252], answers: [stamp], stateful: true}
 tests:
   - {name: ping, kind: icmp, every: 5m, count: 10, spacing: 1s}
   - {name: night, kind: icmp, cron: "0 3 * * *", count: 7, spacing: 1500us, timeout: 2001234us, size: 1400, dscp: 46, families: [6]}

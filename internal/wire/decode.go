@@ -42,11 +42,17 @@ func DecodeBatch(body []byte, most int) (p Posted, err error) {
 			return p, fmt.Errorf("the body is not a batch: %s is no time that UTC can hold", name)
 		}
 	}
+	if n := len(w.Run); n > runLength {
+		return p, fmt.Errorf("the body is not a batch: run has %d characters; it must be %d hexadecimal digits", n, runLength)
+	}
+	if n := len(w.Views); n > 0 && n != len(w.Peers) {
+		return p, fmt.Errorf("the body is not a batch: views has %d entries for %d peers; give one for each, or none", n, len(w.Peers))
+	}
 	results, heard := members[Result]{w.Results, w.readResults}, members[Heard]{w.Heard, w.readHeard}
 	if n := results.count() + heard.count(); n > most {
 		return p, fmt.Errorf("%w: %d, at most %d", ErrTooManyResults, n, most)
 	}
-	p.Batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Peers: w.Peers, Start: w.Start.UTC(), Health: w.Health.Health()}
+	p.Batch = ippm.Batch{Probe: w.Probe, Inventory: w.Inventory, Run: w.Run, Peers: w.Peers, Views: w.Views, Start: w.Start.UTC(), Health: w.Health.Health()}
 	p.Results, p.ResultsSorted = sortOut(results, Result.id, Result.Result)
 	p.Heard, p.HeardSorted = sortOut(heard, Heard.id, Heard.Heard)
 	return p, nil

@@ -7,11 +7,15 @@ import (
 	"ixpqos/internal/ippm"
 )
 
-// Answer is what a probe gets for a batch. What it does not reject is stored.
+// Answer is what a probe gets for a batch. What it names in none of its lists is
+// stored.
 type Answer struct {
 	Stored        int        `json:"stored" doc:"results that are stored"`
 	Rejected      []Rejected `json:"rejected" doc:"results that never will be, and why"`
 	RejectedHeard []Rejected `json:"rejected_heard,omitempty" doc:"the same of what was heard; absent where all of it is stored"`
+	// A probe keeps exactly these, and sends them again.
+	Later      []Rejected `json:"later,omitempty" doc:"results that cannot be stored now but may be later, and why: send them again"`
+	LaterHeard []Rejected `json:"later_heard,omitempty" doc:"the same of what was heard"`
 }
 
 // Rejected names a member of one of the posted batch's lists by its place and by

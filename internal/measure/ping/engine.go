@@ -20,9 +20,9 @@ import (
 // What a probe does at most, whatever its configuration asks for, beside the
 // bounds of an inventory.
 const (
-	maxPairs     = 4096
-	maxPerSecond = 20_000
-	maxSpacing   = time.Minute
+	maxPairs     = inventory.MaxPairs
+	maxPerSecond = inventory.MaxPacketsPerSecond
+	maxSpacing   = inventory.MaxSpacing
 )
 
 // Engine runs the ICMP tests of a probe's configuration.

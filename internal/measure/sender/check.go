@@ -9,7 +9,7 @@ import (
 // What a probe does at most, whatever its configuration asks for, beside the
 // bounds of an inventory.
 const (
-	maxPairs     = 4096
+	maxPairs     = inventory.MaxPairs
 	maxPerSecond = 20_000
 )
 

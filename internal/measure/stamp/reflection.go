@@ -41,8 +41,7 @@ func Reflect(dst, packet []byte, r Reflection) ([]byte, error) {
 // same size and at least BaseSize. The two may not overlap.
 //
 // A TWAMP-Light packet's padding stays where it is, so that the reply's fields
-// cover its beginning, as in Symmetrical Size mode (RFC 6038), and is never read
-// as TLVs.
+// cover its beginning, as in Symmetrical Size mode (RFC 6038).
 func (q Request) Reflect(dst, packet []byte, r Reflection) []byte {
 	start := len(dst)
 	dst = Reply{
@@ -52,22 +51,24 @@ func (q Request) Reflect(dst, packet []byte, r Reflection) []byte {
 	}.Append(dst)
 	dst = appendZeros(dst, BaseSize-(len(dst)-start))
 	if !q.Light {
+		clear(dst[start+replyRestAt : start+BaseSize]) // MBZ (RFC 8762 section 4.3.1)
 		r.answer(dst[start+BaseSize:])
 	}
 	return dst
 }
 
 // answer rewrites the TLVs of a request into those of its reply. From the first
-// malformed one on they stay as they are (RFC 8972 section 4).
+// malformed one on they stay as they are (RFC 8972 section 4). Zeros up to the end
+// are padding: type 0 is none (RFC 8972 section 5.1).
 func (r *Reflection) answer(octets []byte) {
-	for len(octets) > 0 {
+	for padding := trailingZeros(octets); len(octets) > padding; {
 		t, rest, whole := nextTLV(octets)
 		var flags byte
 		if !t.known() {
 			flags |= unrecognized
 		}
 		if !whole || !t.fits() {
-			t[0] = flags | malformed
+			t.refuse(flags|malformed, whole)
 			return
 		}
 		t[0] = flags
@@ -88,5 +89,6 @@ func (r *Reflection) fill(t tlv) {
 		r.FollowUp.put(t.value())
 	case typeTimestampInformation:
 		timestampInformation(t.value()).set(r.ReceivedBy, r.SentBy)
+		refuseAll(t.value()[timestampInformationLength:])
 	}
 }

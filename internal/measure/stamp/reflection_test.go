@@ -2,6 +2,7 @@ package stamp
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -49,6 +50,13 @@ func TestReflectedFlags(t *testing.T) {
 		{"unknown and longer than the packet", "80F00003 ABCD", "C0F00003 ABCD"},
 		{"a wrong length, and what follows stays", "80040005 B800000000" + padding, "40040005 B800000000" + padding},
 		{"a short Follow-Up Telemetry", "8007000F" + zeros(15) + padding, "4007000F" + zeros(15) + padding},
+		{"a short Follow-Up Telemetry with something in it", "80070003 ABCDEF" + padding, "40070003 000000" + padding},
+		{"a long Follow-Up Telemetry", "80070011" + strings.Repeat("AB", 17) + padding, "40070011" + zeros(17) + padding},
+		{"a Follow-Up Telemetry longer than the packet", "80070010 ABCDEF", "40070010 ABCDEF"},
+		{"Timestamp Information with sub-TLVs", "8003000E 01020304 00020002 ABCD 80070000" + padding, "0003000E 00020003 80020002 ABCD 80070000" + reflectedPadding},
+		{"Timestamp Information with half a sub-TLV", "8003000A 01020304 80020003 ABCD" + padding, "4003000A 01020304 80020003 ABCD" + padding},
+		{"a TLV without U", "00010002 ABCD" + padding, reflectedPadding + reflectedPadding},
+		{"zeros up to the end are padding", padding + zeros(9), reflectedPadding + zeros(9)},
 		{"a long Timestamp Information", "80030005" + zeros(5) + padding, "40030005" + zeros(5) + padding},
 		{"no room for a header", padding + "800100", reflectedPadding + "C00100"},
 		{"one octet", padding + "80", reflectedPadding + "C0"},
@@ -91,8 +99,10 @@ func TestReflectLight(t *testing.T) {
 		{"no padding", header, light + zeros(3)},
 		{"less than the reply's fields", header + "FFFFFF", light + zeros(3)},
 		{"into the octets that follow the TTL", header + zeros(27) + "ABCD", light + "ABCD00"},
-		{"as long as a base packet", header + zeros(27) + "ABCDEF", light + "ABCDEF"},
-		{"longer, and like a TLV", header + "0000FF" + zeros(27) + "80040004 B8000000", light + zeros(3) + "80040004 B8000000"},
+		{"one short of a base packet", header + zeros(27) + "ABCD", light + "ABCD00"},
+		// From here on it may be STAMP's, whose reply has zeros there.
+		{"as long as a base packet", header + zeros(27) + "ABCDEF", light + zeros(3)},
+		{"longer, and like a TLV", header + "0000FF" + zeros(27) + "80040004 B8000000", light + zeros(3) + "00040004 BAA50000"},
 		{"zeros", header + zeros(50), light + zeros(23)},
 	} {
 		if got, want := mustReflect(t, octets(t, c.request), sampleReflection), octets(t, c.reply); !bytes.Equal(got, want) {

@@ -56,7 +56,10 @@ const lightRequestSize = ssidAt
 //	+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //
 // In a TWAMP-Light packet padding of any content follows the Error Estimate
-// (RFC 5357 section 4.1.2), which is all that it must have.
+// (RFC 5357 section 4.1.2), which is all that it must have. With less than BaseSize
+// it is told from STAMP's; a longer one is read as STAMP's: what is in the octets
+// that must be zero is ignored (RFC 8762 section 4.2.1), and what follows them are
+// TLVs, whose flags a Session-Sender may have set to anything (RFC 8972 section 4).
 type Request struct {
 	Sequence uint32
 	Sent     Timestamp // T1
@@ -70,9 +73,12 @@ type Request struct {
 
 	// HasClassOfService tells whether there is a ReplyDSCP.
 	HasClassOfService bool
-	// Light is set for a TWAMP-Light packet: it has no SSID and no TLVs, and
-	// the timestamps of its reply must be NTP's (RFC 8762 section 4.6).
+	// Light is set for a packet that is too short for STAMP's: it has no SSID and no
+	// TLVs, and the timestamps of its reply must be NTP's (RFC 8762 section 4.6).
 	Light bool
+	// Padded is set where octets that must be zero are not: most likely there is
+	// padding, where the SSID stands too.
+	Padded bool
 	// Rest is the part of the packet after the SSID, or in a TWAMP-Light packet
 	// after the Error Estimate.
 	Rest []byte
@@ -127,32 +133,17 @@ func ParseRequest(packet []byte) (Request, error) {
 		Sequence: binary.BigEndian.Uint32(packet[sequenceAt:]),
 		Sent:     Timestamp(binary.BigEndian.Uint64(packet[sentAt:])),
 		Error:    ErrorEstimate(binary.BigEndian.Uint16(packet[errorAt:])),
-		Light:    isLight(packet),
+		Light:    len(packet) < BaseSize,
 		Rest:     packet[lightRequestSize:],
 	}
 	if r.Light {
 		return r, nil
 	}
 	r.SSID = binary.BigEndian.Uint16(packet[ssidAt:])
+	r.Padded = trailingZeros(packet[zerosAt:BaseSize]) < BaseSize-zerosAt
 	r.Rest = packet[zerosAt:]
 	r.parseTLVs(packet[BaseSize:])
 	return r, nil
-}
-
-// isLight knows a TWAMP-Light packet by what no STAMP packet has: fewer octets,
-// something in those that must be zero, or a TLV without the flag that every
-// Session-Sender sets (RFC 8762 section 4.6, RFC 8972 section 4). One that only
-// pads with zeros, to BaseSize, passes for STAMP's, which makes no difference.
-func isLight(packet []byte) bool {
-	if len(packet) < BaseSize {
-		return true
-	}
-	for _, octet := range packet[zerosAt:BaseSize] {
-		if octet != 0 {
-			return true
-		}
-	}
-	return len(packet) > BaseSize && tlv(packet[BaseSize:]).flags()&unrecognized == 0
 }
 
 func (r *Request) parseTLVs(octets []byte) {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -132,23 +131,25 @@ const header = "01020304 1112131415161718 9A81 "
 
 func zeros(n int) string { return strings.Repeat("00", n) }
 
-// TestLight tells TWAMP-Light's packets from STAMP's.
+// TestLight: length alone tells TWAMP-Light's packets from STAMP's, whatever
+// stands in octets that must be zero or in the flags of TLVs.
 func TestLight(t *testing.T) {
 	for _, c := range []struct {
-		name, packet string
-		light        bool
+		name, packet  string
+		light, padded bool
 	}{
-		{"the smallest", header, true},
-		{"one short of the base packet", header + "0007" + zeros(27), true},
-		{"a base packet", header + "0007" + zeros(28), false},
-		{"padding where there must be zeros", header + "0007" + zeros(27) + "01", true},
-		{"padding in the first of these octets", header + "0007 01" + zeros(27), true},
-		{"zeros for padding", header + "0000" + zeros(28) + zeros(20), true},
-		{"a TLV without U", header + "0007" + zeros(28) + "00010000", true},
-		{"a TLV with another flag", header + "0007" + zeros(28) + "60010000", true},
-		{"a TLV with U", header + "0007" + zeros(28) + "80010000", false},
-		{"the begin of a TLV without U", header + "0007" + zeros(28) + "00", true},
-		{"the begin of a TLV", header + "0007" + zeros(28) + "80", false},
+		{"the smallest", header, true, false},
+		{"one short of the base packet", header + "0007" + zeros(27), true, false},
+		{"one short, and padded", header + "0007" + strings.Repeat("05", 27), true, false},
+		{"a base packet", header + "0007" + zeros(28), false, false},
+		{"padding where there must be zeros", header + "0007" + zeros(27) + "01", false, true},
+		{"padding in the first of these octets", header + "0007 01" + zeros(27), false, true},
+		{"zeros for padding", header + "0007" + zeros(28) + zeros(20), false, false},
+		{"a TLV without U", header + "0007" + zeros(28) + "00010000", false, false},
+		{"a TLV with another flag", header + "0007" + zeros(28) + "60010000", false, false},
+		{"a TLV with U", header + "0007" + zeros(28) + "80010000", false, false},
+		{"the begin of a TLV without U", header + "0007" + zeros(28) + "00", false, false},
+		{"the begin of a TLV", header + "0007" + zeros(28) + "80", false, false},
 	} {
 		r, err := ParseRequest(octets(t, c.packet))
 		if err != nil {
@@ -158,8 +159,8 @@ func TestLight(t *testing.T) {
 		if c.light {
 			ssid = 0
 		}
-		if r.Light != c.light || r.SSID != ssid {
-			t.Errorf("%s: light %v and SSID %d, want %v and %d", c.name, r.Light, r.SSID, c.light, ssid)
+		if r.Light != c.light || r.Padded != c.padded || r.SSID != ssid {
+			t.Errorf("%s: light %v, padded %v and SSID %d, want %v, %v and %d", c.name, r.Light, r.Padded, r.SSID, c.light, c.padded, ssid)
 		}
 	}
 }
@@ -175,15 +176,23 @@ func TestShortRequest(t *testing.T) {
 	}
 }
 
-// TestLightHasNoTLVs: padding that looks like one asks for nothing.
-func TestLightHasNoTLVs(t *testing.T) {
-	packet := octets(t, sampleOctets)
-	packet[20] = 1
-	r, err := ParseRequest(packet)
-	if err != nil || !r.Light || r.HasClassOfService {
-		t.Errorf("%+v, %v", r, err)
-	}
-	if !slices.Equal(r.Rest, packet[14:]) {
-		t.Error("the padding is not kept")
+// TestTLVsThatAreSentAstray: what must be zero is ignored, and so are the flags of
+// TLVs, which others set otherwise than they should.
+func TestTLVsThatAreSentAstray(t *testing.T) {
+	for _, change := range []func(packet []byte){
+		func(packet []byte) { packet[20] = 1 },
+		func(packet []byte) { packet[BaseSize] = 0 },
+		func(packet []byte) { packet[zerosAt], packet[BaseSize] = 0xff, 0x7f },
+	} {
+		packet := octets(t, sampleOctets)
+		change(packet)
+		r, err := ParseRequest(packet)
+		if err != nil || r.Light || r.SSID != sample.SSID || !r.HasClassOfService || r.ReplyDSCP != sample.ReplyDSCP {
+			t.Errorf("%+v, %v", r, err)
+		}
+		want := octets(t, replyOctets)
+		if reply := mustReflect(t, packet, sampleReflection); !bytes.Equal(reply, want) {
+			t.Errorf("the reply is\n%x, want\n%x", reply, want)
+		}
 	}
 }

@@ -70,6 +70,44 @@ func appendZeros(dst []byte, n int) []byte {
 	return dst
 }
 
+// trailingZeros counts the zeros at the end.
+func trailingZeros(octets []byte) (n int) {
+	for n < len(octets) && octets[len(octets)-1-n] == 0 {
+		n++
+	}
+	return n
+}
+
+// refuse marks a TLV that is malformed. Of a Follow-Up Telemetry TLV nothing may be
+// left that looks like an answer (RFC 8972 section 4.7).
+func (t tlv) refuse(flags byte, whole bool) {
+	t[0] = flags
+	if whole && t.kind() == typeFollowUpTelemetry {
+		clear(t.value())
+	}
+}
+
+// refuseAll marks sub-TLVs as unrecognized, as all are here.
+func refuseAll(subs []byte) {
+	for len(subs) > 0 {
+		t, rest, _ := nextTLV(subs)
+		t[0] = unrecognized
+		subs = rest
+	}
+}
+
+// allWhole tells whether octets are TLVs and nothing else.
+func allWhole(octets []byte) bool {
+	for len(octets) > 0 {
+		_, rest, whole := nextTLV(octets)
+		if !whole {
+			return false
+		}
+		octets = rest
+	}
+	return true
+}
+
 func (t tlv) flags() byte { return t[0] }
 
 func (t tlv) kind() byte { return t[1] }
@@ -93,7 +131,8 @@ func (t tlv) known() bool {
 func (t tlv) fits() bool {
 	switch t.kind() {
 	case typeTimestampInformation:
-		return len(t.value()) == timestampInformationLength
+		// Sub-TLVs may follow (RFC 8972 section 4.3).
+		return len(t.value()) >= timestampInformationLength && allWhole(t.value()[timestampInformationLength:])
 	case typeClassOfService:
 		return len(t.value()) == classOfServiceLength
 	case typeFollowUpTelemetry:
@@ -139,7 +178,7 @@ type Method uint8
 const (
 	// HardwareAssisted is a timestamp of the network interface.
 	HardwareAssisted Method = 1
-	// SoftwareLocal is one of this host's software.
+	// SoftwareLocal is one of this host's software, of its kernel or not.
 	SoftwareLocal Method = 2
 	// ControlPlane is one that came about outside of the packet's way.
 	ControlPlane Method = 3

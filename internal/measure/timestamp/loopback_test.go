@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -234,6 +236,31 @@ func TestDropsAreCounted(t *testing.T) {
 		receive(t, far, 1)
 		if far.Drops() != 100-arrived || far.Drops() == 0 {
 			t.Errorf("%d drops; %d of 100 arrived", far.Drops(), arrived)
+		}
+	})
+}
+
+// TestDropsAreFoundWithoutALaterPacket: what fills a buffer may be stamps, and then
+// no packet comes any more.
+func TestDropsAreFoundWithoutALaterPacket(t *testing.T) {
+	everyWay(t, func(t *testing.T, o timestamp.Options) {
+		near := open(t, o)
+		o.Buffer = 8192
+		far := open(t, o)
+		for id := range uint32(100) {
+			near.Send([]timestamp.Outgoing{packet(id, far.Local())})
+		}
+		for late := time.Now().Add(bound); far.Drops() == 0; runtime.Gosched() {
+			if time.Now().After(late) {
+				t.Fatal("no drops are found")
+			}
+		}
+		for arrived := 0; far.Drops()+uint64(arrived) != 100; {
+			in, err := far.Await(bound)
+			if err != nil || len(in) == 0 {
+				t.Fatalf("%d drops; %d of 100 arrived, and no more: %v", far.Drops(), arrived, err)
+			}
+			arrived += len(in)
 		}
 	})
 }

@@ -82,19 +82,3 @@ func (s *Socket) Kernel() Stamps {
 
 // Doubt says in a line why there are not all stamps; empty where there are.
 func (s *Socket) Doubt() string { return s.doubt }
-
-// Drops counts the packets that found the receive buffer full, as far as the
-// packets received since then told.
-func (s *Socket) Drops() uint64 { return s.drops.total.Load() }
-
-// dropCount makes one count of SO_RXQ_OVFL, which is 32 bits wide and goes
-// round.
-type dropCount struct {
-	last  uint32
-	total atomic.Uint64
-}
-
-func (d *dropCount) saw(now uint32) {
-	d.total.Add(uint64(now - d.last))
-	d.last = now
-}

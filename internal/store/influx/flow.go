@@ -77,10 +77,13 @@ type bothEnds struct {
 	heard map[int64]*ippm.Heard
 }
 
+func newBothEnds(series ippm.Series) *bothEnds {
+	return &bothEnds{series, map[flowsKey][]ippm.Flow{}, map[int64]*ippm.Heard{}}
+}
+
 func (s *Store) bothEnds(ctx context.Context, series ippm.Series, from, until time.Time) (bothEnds, error) {
-	found := bothEnds{series, map[flowsKey][]ippm.Flow{}, map[int64]*ippm.Heard{}}
-	flux := inBucket(s.buckets.Flows, from, until) + inSeries(series) +
-		` |> filter(fn: (r) => r._measurement == "` + flowMeasurement + `" or r._measurement == "` + heardMeasurement + `")` +
+	found := *newBothEnds(series)
+	flux := inBucket(s.buckets.Flows, from, until) + inSeries(series) + bothMeasurements +
 		keep("_time", "_measurement", "_field", "_value", "kind")
 	return found, s.query(ctx, flux, found.add)
 }

@@ -16,8 +16,8 @@ import (
 	"ixpqos/internal/store"
 )
 
-// maxSpans bounds in how many parts of time Latest reads rows.
-const maxSpans = 16
+// maxSpans is in how many parts of time one query reads rows at most.
+const maxSpans = 64
 
 // Latest is the newest result of every series that began in [since, at]. It
 // finds out which rows it needs from their hashes, and then reads no others:
@@ -27,9 +27,12 @@ func (s *Store) Latest(ctx context.Context, filter store.Filter, since, at time.
 	if !ok {
 		return nil, ctx.Err()
 	}
-	all, enough, err := s.lastRows(ctx, filter, from, until)
-	if err == nil && !enough {
+	var all []store.Stored
+	var err error
+	if filter.Only == nil {
 		all, err = s.everyRow(ctx, filter, from, until)
+	} else {
+		all, err = s.search(ctx, filter, from, until)
 	}
 	if err != nil {
 		return nil, s.explain("read the latest results", err)
@@ -37,37 +40,10 @@ func (s *Store) Latest(ctx context.Context, filter store.Filter, since, at time.
 	return newest(all), nil
 }
 
-// lastRows reads the last row of each series (without target), and says whether
-// that is all: where all other rows are about the same targets. It finds that
-// out meanwhile, since as a rule it is so.
-func (s *Store) lastRows(ctx context.Context, filter store.Filter, from, until time.Time) (all []store.Stored, enough bool, err error) {
-	lasts, extremes := heads{}, heads{}
-	if err := s.query(ctx, s.targets(filter, from, until)+" |> last()"+headColumns, lasts.add); err != nil {
-		return nil, false, err
-	}
-	if !lasts.begin(until) {
-		return nil, false, nil
-	}
-	reading, ctx := errgroup.WithContext(ctx)
-	reading.Go(func() error {
-		flux := "all = " + s.targets(filter, from, until) + "\n"
-		for _, one := range []string{"min", "max"} {
-			flux += "all |> " + one + "()" + headColumns + " |> yield(name: \"" + one + "\")\n"
-		}
-		return s.query(ctx, flux, extremes.add)
-	})
-	reading.Go(func() (err error) {
-		all, err = s.read(ctx, filter, lasts.wanted(from, until))
-		return err
-	})
-	err = reading.Wait()
-	return all, lasts.same(extremes), err
-}
-
 // everyRow reads of each series and group of targets the last row.
 func (s *Store) everyRow(ctx context.Context, filter store.Filter, from, until time.Time) ([]store.Stored, error) {
 	every := heads{}
-	if err := s.query(ctx, s.targets(filter, from, until)+headColumns, every.add); err != nil {
+	if err := s.query(ctx, s.targets(filter, from, until.Add(maxOffset))+headColumns, every.add); err != nil {
 		return nil, err
 	}
 	return s.read(ctx, filter, every.wanted(from, until))
@@ -75,9 +51,9 @@ func (s *Store) everyRow(ctx context.Context, filter store.Filter, from, until t
 
 var headColumns = keep("_time", "_value", "source", "test", "family", "dscp")
 
-// targets are the hashes of all rows that may have begun in [from, until).
+// targets are the hashes of all rows that stand in [from, until).
 func (s *Store) targets(filter store.Filter, from, until time.Time) string {
-	return inBucket(s.buckets.Raw, from, until.Add(maxOffset)) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
+	return inBucket(s.buckets.Raw, from, until) + is("_measurement", rowMeasurement) + is("_field", targetsField) + passing(filter)
 }
 
 // read reads the wanted rows and unpacks them.
@@ -86,7 +62,7 @@ func (s *Store) read(ctx context.Context, filter store.Filter, wanted map[rowKey
 	if err != nil {
 		return nil, err
 	}
-	return unpack(rows)
+	return unpack(rows, filter)
 }
 
 // head is a row without its results; the target of its series is empty.
@@ -113,32 +89,6 @@ func (k heads) add(r record) error {
 	h, err := readHead(r)
 	k[h.Series] = append(k[h.Series], h)
 	return err
-}
-
-// begin says whether all began before the given moment. A row stands after the
-// start of its interval, so that one may be found which did not.
-func (k heads) begin(until time.Time) bool {
-	for _, some := range k {
-		for _, h := range some {
-			if !h.start().Before(until) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// same says whether each, the last of its series, is about the same targets as
-// those with the least and the greatest hash, and so as all.
-func (k heads) same(extremes heads) bool {
-	for series, some := range extremes {
-		for _, h := range some {
-			if last := k[series]; len(last) != 1 || h.hash != last[0].hash {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // wanted are the last of each series and group of targets that began in [from, until).
@@ -176,53 +126,55 @@ type packedRow struct {
 
 // rows reads the wanted rows.
 func (s *Store) rows(ctx context.Context, filter store.Filter, wanted map[rowKey]bool) (rows []packedRow, err error) {
-	if len(wanted) == 0 {
-		return nil, nil
-	}
-	flux := ""
-	for i, t := range timesOf(wanted) {
-		flux += inBucket(s.buckets.Raw, t.first, t.last.Add(1)) + is("_measurement", rowMeasurement) + ` |> filter(fn: (r) => r._field != "` + targetsField + `")` +
-			passing(filter) + keep("_time", "_field", "_value", "source", "test", "family", "dscp") + fmt.Sprintf(" |> yield(name: \"%d\")\n", i)
-	}
-	err = s.query(ctx, flux, func(r record) error {
-		h := head{}
-		if h.at, err = r.time(); err != nil {
+	for parts := range slices.Chunk(timesOf(wanted), maxSpans) {
+		flux := ""
+		for i, t := range parts {
+			flux += inBucket(s.buckets.Raw, t.first, t.last.Add(1)) + is("_measurement", rowMeasurement) + ` |> filter(fn: (r) => r._field != "` + targetsField + `")` +
+				passing(filter) + keep("_time", "_field", "_value", "source", "test", "family", "dscp") + fmt.Sprintf(" |> yield(name: \"%d\")\n", i)
+		}
+		err = s.query(ctx, flux, func(r record) error {
+			row, at, err := readRow(r)
+			if err == nil && wanted[rowKey{row.Series, at}] {
+				row.cells = r.get("_value")
+				rows = append(rows, row)
+			}
 			return err
+		})
+		if err != nil {
+			return nil, err
 		}
-		if h.Series, err = readSeries(r); err != nil {
-			return err
-		}
-		if wanted[h.key()] {
-			rows = append(rows, packedRow{h.Series, r.get("_value")})
-		}
-		return nil
-	})
-	return rows, err
+	}
+	return rows, nil
+}
+
+// readRow reads what a row is of, and where it stands.
+func readRow(r record) (row packedRow, at int64, err error) {
+	t, err := r.time()
+	if err != nil {
+		return row, 0, err
+	}
+	row.Series, err = readSeries(r)
+	return row, t.UnixNano(), err
 }
 
 // times are from the first to the last.
 type times struct{ first, last time.Time }
 
-// timesOf are the parts of time in which the wanted rows stand. Those of one
-// interval are one part: all sources report it at about the same time.
+// timesOf are the parts of time in which the wanted rows stand, and no others.
+// Those of one interval are one part: all sources report it at about the same time.
 func timesOf(wanted map[rowKey]bool) (parts []times) {
 	var moments []int64
 	for key := range wanted {
 		moments = append(moments, key.at)
 	}
 	slices.Sort(moments)
-	for gap := int64(maxOffset); ; gap *= 4 {
-		parts = parts[:0]
-		for i, m := range moments {
-			if i == 0 || m-moments[i-1] > gap {
-				parts = append(parts, times{first: time.Unix(0, m).UTC()})
-			}
-			parts[len(parts)-1].last = time.Unix(0, m).UTC()
+	for i, m := range moments {
+		if i == 0 || m-moments[i-1] > int64(maxOffset) {
+			parts = append(parts, times{first: time.Unix(0, m).UTC()})
 		}
-		if len(parts) <= maxSpans {
-			return parts
-		}
+		parts[len(parts)-1].last = time.Unix(0, m).UTC()
 	}
+	return parts
 }
 
 // readSeries reads the tags, of which a target may be missing.
@@ -239,14 +191,14 @@ func readSeries(r record) (series ippm.Series, err error) {
 		Family: uint8(family), DSCP: uint8(dscp)}, nil
 }
 
-// unpack reads all rows, side by side.
-func unpack(rows []packedRow) ([]store.Stored, error) {
+// unpack reads all rows, side by side, and of them what the filter lets pass.
+func unpack(rows []packedRow, filter store.Filter) ([]store.Stored, error) {
 	unpacked := make([][]store.Stored, len(rows))
 	var working errgroup.Group
 	working.SetLimit(runtime.GOMAXPROCS(0))
 	for i, row := range rows {
 		working.Go(func() error {
-			err := readCells(row.Series, row.cells, func(s store.Stored) { unpacked[i] = append(unpacked[i], s) })
+			err := readCells(row.Series, row.cells, filter, func(s store.Stored) { unpacked[i] = append(unpacked[i], s) })
 			if err != nil {
 				return fmt.Errorf("a row of %q: %w", row.Source, err)
 			}

@@ -20,7 +20,9 @@ const reportField = "report"
 type report struct {
 	StoredAt     time.Time `json:"stored_at"`
 	Inventory    string    `json:"inventory"`
+	Run          string    `json:"run,omitempty"`
 	Peers        []string  `json:"peers"`
+	Views        []uint32  `json:"views,omitempty"`
 	Version      string    `json:"version"`
 	StartedAt    time.Time `json:"started_at"`
 	Waiting      int       `json:"waiting"`
@@ -37,7 +39,7 @@ func (l *lines) report(b ippm.Batch, storedAt time.Time) error {
 		return fmt.Errorf("the name %q %w", b.Probe, err)
 	}
 	h := b.Health
-	all, err := json.Marshal(report{storedAt.UTC(), b.Inventory, b.Peers, h.Version, h.StartedAt.UTC(), h.Waiting, h.WaitingBytes,
+	all, err := json.Marshal(report{storedAt.UTC(), b.Inventory, b.Run, b.Peers, b.Views, h.Version, h.StartedAt.UTC(), h.Waiting, h.WaitingBytes,
 		h.SetAside, h.Dropped, h.Missed, h.Troubles})
 	if err != nil {
 		return err
@@ -87,7 +89,8 @@ func readReport(r record) (store.Report, error) {
 	if err := json.Unmarshal([]byte(r.get("_value")), &own); err != nil {
 		return store.Report{}, fmt.Errorf("the report of %q: %w", probe, err)
 	}
-	return store.Report{StoredAt: own.StoredAt, Batch: ippm.Batch{Probe: probe, Inventory: own.Inventory, Peers: own.Peers, Start: start,
+	return store.Report{StoredAt: own.StoredAt, Batch: ippm.Batch{Probe: probe, Inventory: own.Inventory, Run: own.Run,
+		Peers: own.Peers, Views: own.Views, Start: start,
 		Health: ippm.Health{Version: own.Version, StartedAt: own.StartedAt, Waiting: own.Waiting, WaitingBytes: own.WaitingBytes,
 			SetAside: own.SetAside, Dropped: own.Dropped, Missed: own.Missed, Troubles: own.Troubles}}}, nil
 }

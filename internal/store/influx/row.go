@@ -133,8 +133,8 @@ func appendCounted[T string | []byte](b []byte, value T) []byte {
 }
 
 // readCells reads what appendCells wrote of results of this series, the
-// target aside, and calls yield with every one.
-func readCells(series ippm.Series, value string, yield func(store.Stored)) error {
+// target aside, and calls yield with every one that the filter lets pass.
+func readCells(series ippm.Series, value string, filter store.Filter, yield func(store.Stored)) error {
 	packed, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
 		return err
@@ -149,8 +149,10 @@ func readCells(series ippm.Series, value string, yield func(store.Stored)) error
 	id.Start = time.Unix(0, c.signed()).UTC()
 	storedAt := time.Unix(0, c.signed()).UTC()
 	for c.err == nil && len(c.rest) > 0 {
-		s := store.Stored{Result: c.result(id), StoredAt: storedAt}
-		if c.err == nil {
+		id.Target = string(c.counted())
+		passes := filter.Passes(id.Series)
+		s := store.Stored{Result: c.result(id, passes), StoredAt: storedAt}
+		if c.err == nil && passes {
 			yield(s)
 		}
 	}
@@ -165,10 +167,10 @@ type cells struct {
 	err     error
 }
 
-// result reads one. (Go calls functions in the order in which they are written.)
-func (c *cells) result(id ippm.ID) ippm.Result {
-	r := ippm.Result{ID: id}
-	r.Target, r.Kind = string(c.counted()), string(c.counted())
+// result reads one, but for its target. Its delay is only skipped where that is
+// not asked for. (Go calls functions in the order in which they are written.)
+func (c *cells) result(id ippm.ID, delay bool) ippm.Result {
+	r := ippm.Result{ID: id, Kind: string(c.counted())}
 	r.Length = time.Duration(c.number())
 	next := func() int { return int(c.number()) }
 	r.Counts = ippm.Counts{Sent: next(), Received: next(), Late: next(), Forward: next(), Backward: next(), Unplaced: next(),
@@ -180,8 +182,12 @@ func (c *cells) result(id ippm.ID) ippm.Result {
 		rtt := time.Duration(first - 1)
 		r.First = &rtt
 	}
-	if n := next(); n > 0 {
+	switch n := next(); {
+	case n > 0 && delay:
 		r.RTT = c.delay(n)
+	case n > 0:
+		c.take(4 * 8)
+		c.counted()
 	}
 	return r
 }

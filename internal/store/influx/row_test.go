@@ -30,13 +30,13 @@ func TestCutRow(t *testing.T) {
 	whole := packedRowOf(t)
 	for n := range len(whole) {
 		results := 0
-		err := readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(whole[:n]), func(store.Stored) { results++ })
+		err := readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(whole[:n]), store.Filter{}, func(store.Stored) { results++ })
 		if err == nil && results == 2 {
 			t.Errorf("%d of %d bytes were enough", n, len(whole))
 		}
 	}
 	later := append([]byte{rowVersion + 1}, whole[1:]...)
-	if err := readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(later), func(store.Stored) {}); err == nil {
+	if err := readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(later), store.Filter{}, func(store.Stored) {}); err == nil {
 		t.Error("a row of a later version was read")
 	}
 }
@@ -47,7 +47,7 @@ func TestFirstRowVersion(t *testing.T) {
 		"cDMFc3RhbXCAyK+gJQEAAAAAAQAAAAAA"
 	var read, want []store.Stored
 	for value, into := range map[string]*[]store.Stored{first: &read, base64.StdEncoding.EncodeToString(packedRowOf(t)): &want} {
-		if err := readCells(ippm.Series{Source: "p1"}, value, func(s store.Stored) { *into = append(*into, s) }); err != nil {
+		if err := readCells(ippm.Series{Source: "p1"}, value, store.Filter{}, func(s store.Stored) { *into = append(*into, s) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,6 +62,6 @@ func TestFirstRowVersion(t *testing.T) {
 func FuzzReadCells(f *testing.F) {
 	f.Add(packedRowOf(f))
 	f.Fuzz(func(t *testing.T, packed []byte) {
-		_ = readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(packed), func(store.Stored) {})
+		_ = readCells(ippm.Series{}, base64.StdEncoding.EncodeToString(packed), store.Filter{}, func(store.Stored) {})
 	})
 }

@@ -46,7 +46,7 @@ func TestRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			execute(t, path, "PRAGMA user_version = 99")
-		}, []string{"version 99", "knows only up to 3", "run the newer program"}},
+		}, []string{"version 99", "knows only up to 4", "run the newer program"}},
 		{"another program's database", "store.db", func(t *testing.T, path string) {
 			execute(t, path, "CREATE TABLE cookies (id INTEGER)")
 		}, []string{"belongs to another program", "choose another file"}},

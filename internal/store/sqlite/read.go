@@ -87,14 +87,23 @@ func join(all []store.Stored, parts []*part) ([]store.Stored, error) {
 	return all, nil
 }
 
-// idList is a JSON array, the one kind of list that a query takes.
+// idList is the list of the ids.
 func idList(some []numbered) string {
-	list := []byte("[")
+	ids := make([]int64, len(some))
 	for i, n := range some {
+		ids[i] = n.id
+	}
+	return jsonList(ids)
+}
+
+// jsonList is a JSON array, the one kind of list that a query takes.
+func jsonList[N uint32 | int64](numbers []N) string {
+	list := []byte("[")
+	for i, n := range numbers {
 		if i > 0 {
 			list = append(list, ',')
 		}
-		list = strconv.AppendInt(list, n.id, 10)
+		list = strconv.AppendInt(list, int64(n), 10)
 	}
 	return string(append(list, ']'))
 }

@@ -151,19 +151,28 @@ func reportArguments(b ippm.Batch, storedAt time.Time) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []any{b.Probe, nanoseconds(b.Start), nanoseconds(storedAt), b.Inventory, string(peers), string(state)}, nil
+	var views any
+	if b.Views != nil {
+		views = jsonList(b.Views)
+	}
+	return []any{b.Probe, nanoseconds(b.Start), nanoseconds(storedAt), b.Inventory, string(peers), string(state), b.Run, views}, nil
 }
 
 // scanReport reads a row of reports.
 func scanReport(rows *sql.Rows) (r store.Report, err error) {
 	var start, storedAt int64
-	var peers, state []byte
-	if err := rows.Scan(&r.Probe, &start, &storedAt, &r.Inventory, &peers, &state); err != nil {
+	var peers, state, views []byte
+	if err := rows.Scan(&r.Probe, &start, &storedAt, &r.Inventory, &peers, &state, &r.Run, &views); err != nil {
 		return r, err
 	}
 	r.Start, r.StoredAt = moment(start), moment(storedAt)
 	if err := json.Unmarshal(peers, &r.Peers); err != nil {
 		return r, fmt.Errorf("the peers of %q: %w", r.Probe, err)
+	}
+	if views != nil {
+		if err := json.Unmarshal(views, &r.Views); err != nil {
+			return r, fmt.Errorf("the views of %q: %w", r.Probe, err)
+		}
 	}
 	var own health
 	if err := json.Unmarshal(state, &own); err != nil {

@@ -98,6 +98,11 @@ CREATE TABLE heard (
 	flows        BLOB,
 	PRIMARY KEY (series, start_ns)
 ) STRICT, WITHOUT ROWID;
+`, `
+-- run is empty, and views (a JSON array of numbers, as long as peers) NULL, where
+-- the probe did not say it.
+ALTER TABLE reports ADD COLUMN run TEXT NOT NULL DEFAULT '';
+ALTER TABLE reports ADD COLUMN views TEXT;
 `}
 
 // prepareFile makes the file where there is none and brings it to the newest

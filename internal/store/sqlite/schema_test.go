@@ -42,6 +42,37 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestUpgradeOfReports opens a file in which reports have neither a run nor views.
+func TestUpgradeOfReports(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	db, err := connect(path, "rwc", time.Second, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrate(t.Context(), db, migrations[:3]); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Exec(`INSERT INTO reports VALUES ('p1', ?, 1, '4f1d', '["p1","p2","p3"]', '{"version":"1.0"}')`, storetest.Start.UnixNano())
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(t.Context(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	old, younger := storetest.NewBatch("p1", 0), storetest.NewBatch("p2", 0)
+	old.Health.StartedAt = time.Time{}
+	younger.Run, younger.Views = "0123456789abcdef", []uint32{7, 0, 9}
+	if _, err := s.Put(t.Context(), younger); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Reports(t.Context(), storetest.Start)
+	if diff := storetest.DiffReports([]ippm.Batch{old, younger}, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
 // TestUpgrade opens a file of the first release, in which there are no details,
 // flows or unserved packets.
 func TestUpgrade(t *testing.T) {

@@ -12,6 +12,7 @@ type statements struct {
 	pruneResults, pruneFlows, pruneHeard                          *sql.Stmt
 	pruneReports, prunePings                                      *sql.Stmt
 	ready, newSeries, latest, page, flowsPage, reports, lastPings *sql.Stmt
+	bothEnds                                                      *sql.Stmt
 	probes, pinged                                                *sql.Stmt
 }
 
@@ -39,6 +40,7 @@ func (st *statements) prepare(ctx context.Context, write, read *sql.DB) error {
 		{&st.latest, read, latest},
 		{&st.page, read, page},
 		{&st.flowsPage, read, flowsPage},
+		{&st.bothEnds, read, bothEnds},
 		{&st.reports, read, reports},
 		{&st.lastPings, read, lastPings},
 		{&st.probes, read, probes},
@@ -62,8 +64,8 @@ const (
 	putFlows  = `INSERT OR REPLACE INTO flows (series, start_ns, flows) VALUES (?, ?, ?)`
 	dropFlows = `DELETE FROM flows WHERE series = ? AND start_ns = ?`
 	putHeard  = `INSERT OR REPLACE INTO heard (series, start_ns, stored_at_ns, length_ns, flows) VALUES (?, ?, ?, ?, ?)`
-	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health)
-		VALUES (?, ?, ?, ?, ?, ?)`
+	putReport = `INSERT OR REPLACE INTO reports (probe, start_ns, stored_at_ns, inventory, peers, health, run, views)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 
 	putPing = `INSERT OR REPLACE INTO pings (source, target, family, at_us, loss, min_ms, max_ms, avg_ms, jitter_ms)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -95,6 +97,10 @@ const (
 		FROM flows CROSS JOIN results USING (series, start_ns) LEFT JOIN
 			(SELECT series, start_ns, length_ns AS heard_length_ns, flows AS heard_flows FROM heard) USING (series, start_ns)
 		WHERE series = ? AND start_ns >= ? AND start_ns < ? ORDER BY start_ns LIMIT ?`
+	// The list has of each result its series and its moment.
+	bothEnds = `SELECT one.key, ` + packFunction + `(flows.flows, heard.length_ns, heard.flows) FROM json_each(?1) AS one
+		CROSS JOIN flows ON flows.series = one.value ->> 0 AND flows.start_ns = one.value ->> 1
+		CROSS JOIN heard ON heard.series = one.value ->> 0 AND heard.start_ns = one.value ->> 1`
 
 	// This jumps from one name to the next by the primary key, where DISTINCT
 	// would read every report ever stored.
@@ -104,7 +110,7 @@ const (
 			SELECT (SELECT min(probe) FROM reports WHERE probe > name) FROM probes WHERE name IS NOT NULL
 		) `
 	probes  = everyProbe + `SELECT name FROM probes WHERE name IS NOT NULL`
-	reports = everyProbe + `SELECT probe, start_ns, stored_at_ns, inventory, peers, health
+	reports = everyProbe + `SELECT probe, start_ns, stored_at_ns, inventory, peers, health, run, views
 		FROM probes CROSS JOIN reports ON probe = name
 		WHERE start_ns = (SELECT max(start_ns) FROM reports WHERE probe = name AND start_ns <= ?)
 		ORDER BY probe`

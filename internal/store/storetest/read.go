@@ -2,6 +2,9 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +46,51 @@ func latestBounds(t *testing.T, s Subject) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func latestOnly(t *testing.T, s Subject) {
+	put(t, s, NewBatch("p1", 0, append(variants("p1", "p2"), variants("p1", "p3")...)...), NewBatch("p2", 0, variants("p2", "p1")...))
+	all := variants("p1", "p3")
+	only := map[ippm.Series]bool{all[1].Series: true, all[4].Series: true, all[5].Series: false, Pair("p1", "never measured"): true, Pair("p9", "p1"): true}
+	for _, c := range []struct {
+		filter store.Filter
+		want   []ippm.Result
+	}{
+		{store.Filter{Only: only}, []ippm.Result{all[1], all[4]}},
+		{store.Filter{Only: only, Test: "large"}, all[4:5]},
+		{store.Filter{Only: map[ippm.Series]bool{}}, nil},
+	} {
+		if diff := DiffResults(c.want, latest(t, s, c.filter, At(0), At(9))); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", c.filter, diff)
+		}
+	}
+}
+
+// latestTargets has a source whose targets are others in each interval, those
+// of one even in two batches: the newest result of each is found.
+func latestTargets(t *testing.T, s Subject) {
+	only, newest := map[ippm.Series]bool{Pair("p1", "none"): true}, map[string]int{}
+	for n := range 40 {
+		for _, targets := range [][]string{{fmt.Sprintf("t%02d", n%10), fmt.Sprintf("u%02d", n)}, {fmt.Sprintf("v%d", n%2)}} {
+			var results []ippm.Result
+			for _, target := range targets {
+				results = append(results, NewResult(Pair("p1", target), n, 0, float64(n)))
+				only[Pair("p1", target)], newest[target] = true, n
+			}
+			put(t, s, NewBatch("p1", n, results...))
+		}
+	}
+	for _, some := range []store.Filter{{Only: only}, {}, {Only: map[ippm.Series]bool{Pair("p1", "u00"): true, Pair("p1", "v1"): true}}} {
+		var want []ippm.Result
+		for _, target := range slices.Sorted(maps.Keys(newest)) {
+			if series := Pair("p1", target); some.Passes(series) {
+				want = append(want, NewResult(series, newest[target], 0, float64(newest[target])))
+			}
+		}
+		if diff := DiffResults(want, latest(t, s, some, At(0), At(99))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
 }
 
@@ -222,6 +270,7 @@ func reports(t *testing.T, s Subject) {
 	one.Heard = []ippm.Heard{HeardOf(WithFlows(NewResult(Pair("p2", "p1"), 0, 0, 200), 3))}
 	one.Health = ippm.Health{Version: "1.2.3-rc1", StartedAt: Start.Add(-123456789), Waiting: 1, WaitingBytes: 1 << 40, SetAside: 2,
 		Dropped: 3, Missed: 4, Troubles: []string{"the disk is full: free some", "“¿qué?”"}}
+	one.Run, one.Views = "0123456789abcdef", []uint32{0, 1, 1<<32 - 1}
 	quiet := ippm.Batch{Probe: "p2", Inventory: "", Start: At(1)} // a sign of life
 	later := NewBatch("p1", 2)
 	later.Peers = []string{"p9"}
