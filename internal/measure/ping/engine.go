@@ -56,6 +56,11 @@ type when struct {
 // every interval's results to emit. Tests that a new part does not change run
 // on untouched. A nil error is the context's end.
 func (e *Engine) Run(ctx context.Context, parts <-chan inventory.Part, emit func(context.Context, ippm.Batch) error) error {
+	end, err := keepStamping()
+	if err != nil {
+		return err
+	}
+	defer end()
 	scheduler, err := schedule.New(e.Clock, e.Log)
 	if err != nil {
 		return err
@@ -153,11 +158,6 @@ func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
 	return timetable, err
 }
 
-// PacketRate is how many pings a second a round over so many pairs sends at most.
-func PacketRate(t inventory.Test, pairs int) float64 {
-	return float64(min(pairs, inventory.RoundBound)) / t.Spacing.Seconds()
-}
-
 // Check refuses one round of what no exchange means, but a mistake or a stolen
 // server might ask for.
 func Check(t inventory.Test, pairs int) error {
@@ -176,7 +176,7 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, inventory.MaxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
-	case PacketRate(t, pairs) > maxPerSecond:
+	case t.PacketRate(pairs) > maxPerSecond:
 		return fmt.Errorf("%d pairs each %v are more than the %d packets a second that a probe sends", pairs, t.Spacing, maxPerSecond)
 	}
 	return nil
