@@ -197,25 +197,36 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 		return
 	}
 	measured, err := Round{Source: part.Probe, Test: test, Pairs: pairs, Interface: part.Interface, Names: &e.names, Start: start, Length: end.Sub(start)}.Run(ctx)
-	if err != nil {
-		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
-	} else {
-		e.tell(name, trouble.Sentence(name, wrong(measured)))
-	}
-	if ctx.Err() != nil && cut(measured, test.Count) {
+	switch {
+	case ctx.Err() == nil:
+		e.judge(name, measured, err)
+	case cut(measured, test.Count): // which tells nothing of what is wrong, or no more
 		e.Missed()
 	}
-	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start}
-	for _, m := range measured {
-		// A round that was cut short says nothing about pairs that it had not begun.
-		if m.Sent+m.Refused > 0 {
-			batch.Results = append(batch.Results, m.Result)
-		}
-	}
+	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start, Results: results(measured)}
 	// The results must reach the spool even when the round was cut short.
 	if err := emit(context.WithoutCancel(ctx), batch); err != nil {
 		e.Log.Error("results could not be kept", "test", name, "interval", start, "error", err)
 	}
+}
+
+// judge tells what is wrong with a round, or that nothing is any more.
+func (e *Engine) judge(name string, measured []Measured, err error) {
+	if err != nil {
+		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
+		return
+	}
+	e.tell(name, trouble.Sentence(name, wrong(measured)))
+}
+
+// results: a round that was cut short says nothing of pairs that it had not begun.
+func results(measured []Measured) (all []ippm.Result) {
+	for _, m := range measured {
+		if m.Sent+m.Refused > 0 {
+			all = append(all, m.Result)
+		}
+	}
+	return all
 }
 
 // cut tells whether a round ended before all was sent.
