@@ -51,7 +51,7 @@ lab: build ## an exchange in network namespaces, with a server and probes, as ro
 FAULT = $(if $(LINK),--link='$(LINK)') $(if $(MEMBER),--member='$(MEMBER)') $(if $(DIRECTION),--direction='$(DIRECTION)') \
 	$(if $(LOSS),--loss='$(LOSS)') $(if $(DELAY),--delay='$(DELAY)') $(if $(DSCP),--dscp='$(DSCP)') \
 	$(if $(REORDER),--reorder='$(REORDER)') $(if $(DUPLICATE),--duplicate='$(DUPLICATE)') \
-	$(if $(DEAD),--dead) $(if $(HEAL),--heal) $(if $(SHOW),--show)
+	$(if $(filter-out 0,$(DEAD)),--dead) $(if $(filter-out 0,$(HEAL)),--heal) $(if $(filter-out 0,$(SHOW)),--show)
 
 .PHONY: lab-fault
 lab-fault: ## break the lab that runs: LINK=sw1-sw2 MEMBER=3 DIRECTION=forward LOSS=5; HEAL=1; SHOW=1

@@ -24,6 +24,8 @@ type commands struct {
 	Once  onceCommand  `cmd:"" help:"Measure one round now and print it. Exit status 1 where a target did not answer."`
 	Check checkCommand `cmd:"" help:"Say line by line what is fine here and what is not. Exit status 1 where something is not."`
 
+	Spool spoolCommand `cmd:"" help:"See to batches that were set aside: those that the server refused, and files that are broken."`
+
 	Version program.VersionFlag `help:"Print the version and end."`
 }
 
@@ -40,17 +42,29 @@ func (s settings) agent() agent.Settings {
 	return agent.Settings{Name: s.Name, Server: s.Server, KeyFile: s.KeyFile, State: s.State, InventoryFile: s.Inventory, Version: version}
 }
 
+// minSpoolBytes is for a few batches of a large exchange.
+const minSpoolBytes = 8 << 20
+
+// source refuses two places to take the configuration from, of which one would
+// be passed over.
+func (s settings) source() error {
+	if s.Server != "" && s.Inventory != "" {
+		return errors.New("both --server (or IXPQOS_SERVER) and --inventory (or IXPQOS_INVENTORY) are given: a configuration comes from one of them, leave out the other")
+	}
+	return nil
+}
+
 type runCommand struct {
 	settings
-	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" help:"Most bytes that the spool holds; the oldest batches go first (1 GiB)."`
+	SpoolBytes int64 `env:"IXPQOS_SPOOL_BYTES" default:"1073741824" help:"Most bytes that the spool holds; the oldest batches go first (${default})."`
 }
 
 // Validate is asked by the command line's parser.
 func (c runCommand) Validate() error {
-	if c.SpoolBytes < 0 {
-		return fmt.Errorf("--spool-bytes is %d: the most bytes that the spool holds", c.SpoolBytes)
+	if c.SpoolBytes < minSpoolBytes {
+		return fmt.Errorf("--spool-bytes (or IXPQOS_SPOOL_BYTES) is %d; it must be at least %d, which a few batches take", c.SpoolBytes, minSpoolBytes)
 	}
-	return nil
+	return c.source()
 }
 
 func (c runCommand) Run(ctx context.Context, log *slog.Logger) error {
@@ -69,16 +83,17 @@ func (c runCommand) Run(ctx context.Context, log *slog.Logger) error {
 
 type onceCommand struct {
 	settings
-	Target  []string      `help:"Name of a peer, or an address; may be repeated. All peers where absent."`
-	Test    string        `help:"Test of the configuration to measure like; the first of its kind where absent."`
-	Kind    string        `enum:"icmp,stamp," default:"" help:"Kind of test: icmp or stamp; icmp where neither it nor a test is named."`
-	Count   int           `help:"Packets to each target, of each flow, instead of the test's or 100."`
-	Spacing time.Duration `help:"Time between two of them, instead of the test's or 100 ms."`
-	Flows   int           `help:"Flows to each target, instead of the test's."`
-	Size    int           `help:"Bytes of the IP packet, instead of the test's."`
-	Port    uint16        `help:"First source port of flows, instead of those behind the tests' ports, or the last ones of all without a configuration."`
-	DSCP    *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
-	JSON    bool          `name:"json" help:"Print results as lines of JSON."`
+	Target        []string      `help:"Name of a peer, or an address; may be repeated. All peers where absent."`
+	Test          string        `help:"Test of the configuration to measure like; the first of its kind where absent."`
+	Kind          string        `enum:"icmp,stamp," default:"" help:"Kind of test: icmp or stamp; icmp where neither it nor a test is named."`
+	Count         int           `help:"Packets to each target, of each flow, instead of the test's or 100."`
+	Spacing       time.Duration `help:"Time between two of them, instead of the test's or 100 ms."`
+	Flows         int           `help:"Flows to each target, instead of the test's."`
+	Size          int           `help:"Bytes of the IP packet, instead of the test's."`
+	Port          uint16        `help:"First source port of flows, instead of those behind the tests' ports, or the last ones of all without a configuration."`
+	ReflectorPort uint16        `help:"UDP port at which targets reflect, instead of the configuration's or 862."`
+	DSCP          *uint8        `name:"dscp" help:"DSCP, 0 to 63, instead of the test's."`
+	JSON          bool          `name:"json" help:"Print results as lines of JSON."`
 }
 
 // Validate is asked by the command line's parser.
@@ -89,12 +104,12 @@ func (c onceCommand) Validate() error {
 	case c.DSCP != nil && *c.DSCP > 63:
 		return fmt.Errorf("--dscp is %d: 0 to 63", *c.DSCP)
 	}
-	return nil
+	return c.source()
 }
 
 func (c onceCommand) Run(ctx context.Context, log *slog.Logger) error {
 	s := agent.OnceSettings{Settings: c.agent(), Targets: c.Target, Test: c.Test, Kind: c.Kind,
-		Count: c.Count, Spacing: c.Spacing, Size: c.Size, Flows: c.Flows, Port: c.Port, DSCP: c.DSCP, JSON: c.JSON}
+		Count: c.Count, Spacing: c.Spacing, Size: c.Size, Flows: c.Flows, Port: c.Port, ReflectorPort: c.ReflectorPort, DSCP: c.DSCP, JSON: c.JSON}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		s.Progress = os.Stderr
 	}
@@ -112,7 +127,7 @@ func (c checkCommand) Validate() error {
 	if c.Name == "" || c.Server == "" && c.Inventory == "" {
 		return errors.New("check needs --name, and --server or --inventory")
 	}
-	return nil
+	return c.source()
 }
 
 func (c checkCommand) Run(ctx context.Context, log *slog.Logger) error {

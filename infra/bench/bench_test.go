@@ -6,9 +6,12 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"ixpqos/infra/needs"
 )
 
 func TestFiguresOfSamples(t *testing.T) {
@@ -173,6 +176,21 @@ func TestCPUTimeGrows(t *testing.T) {
 	for after := before; after == before; {
 		if after, err = cpuTime(os.Getpid()); err != nil || after < before {
 			t.Fatalf("%v after %v, %v", after, before, err)
+		}
+	}
+}
+
+// A busy machine takes few turns of a benchmark, of which none pays for what
+// was to be done before the first packet.
+func TestNoStartIsCountedAsAllocations(t *testing.T) {
+	needs.Time(t)
+	taken, err := allocations(t.Context(), filepath.Join("..", ".."), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, counts := range taken {
+		if most := highest(name)(taken); most > 0 {
+			t.Errorf("%s: %v in benchmarks of %v", name, most, counts)
 		}
 	}
 }

@@ -19,6 +19,11 @@ type client struct {
 	url  string
 }
 
+// refusal is what the server said that is not what was asked for.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 func newClient(url string) *client {
 	return &client{url: url, http: http.Client{Timeout: 30 * time.Second,
 		Transport: &http.Transport{MaxIdleConnsPerHost: max(connections, busy.probes), DisableCompression: true}}}
@@ -54,7 +59,7 @@ func (c *client) postBody(ctx context.Context, p post) error {
 		return fmt.Errorf("the answer to a batch: %w", err)
 	}
 	if answer.Stored != p.n {
-		return fmt.Errorf("of %d results only %d were stored: %v", p.n, answer.Stored, answer.Rejected)
+		return refusal(fmt.Sprintf("of %d results only %d were stored: %.300v", p.n, answer.Stored, answer.Rejected))
 	}
 	return nil
 }
@@ -70,7 +75,7 @@ func (c *client) do(request *http.Request) ([]byte, error) {
 		return nil, err
 	}
 	if response.StatusCode/100 != 2 {
-		return nil, fmt.Errorf("%s %s: %s: %.300s", request.Method, request.URL.Path, response.Status, body)
+		return nil, refusal(fmt.Sprintf("%s %s: %s: %.300s", request.Method, request.URL.Path, response.Status, body))
 	}
 	return body, nil
 }

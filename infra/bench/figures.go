@@ -71,6 +71,10 @@ var measurements = []measurement{
 		{"matrix of 100 × 100 pairs from InfluxDB, p50", "ms", nil, quantile("influx_matrix_ms", 0.50)},
 		{"matrix of 100 × 100 pairs from InfluxDB, p95", "ms", atMost(100), quantile("influx_matrix_ms", 0.95)},
 	}},
+	{"the matrix of 100 × 100 pairs in two families, from InfluxDB after a change of targets", takeChangedMatrix, []figure{
+		{"matrix from InfluxDB after a change of targets, p50", "ms", nil, quantile("changed_matrix_ms", 0.50)},
+		{"matrix from InfluxDB after a change of targets, p95", "ms", atMost(300), quantile("changed_matrix_ms", 0.95)},
+	}},
 	{"ingest through the API into InfluxDB, and of the same bytes alone", takeInfluxIngest, []figure{
 		{"ingest through the API into InfluxDB", "results/s", nil, mean("influx_results_per_s")},
 		{"the same bytes into InfluxDB alone", "results/s", nil, mean("influx_raw_results_per_s")},
@@ -85,6 +89,9 @@ var measurements = []measurement{
 	{"memory of a probe that pings 20 targets", takeMemory, []figure{
 		{"memory of a probe with 20 targets, peak", "MB", under(25), highest("probe_peak_mb")},
 		{"memory of a probe with 20 targets, resident", "MB", under(25), highest("probe_resident_mb")},
+	}},
+	{"memory of a server under a stolen key's posts", takeServerMemory, []figure{
+		{"memory of a server under seven posts of 6,000 wide results, peak", "MB", atMost(300), highest("server_peak_mb")},
 	}},
 	{"STAMP: CPU time of the sender", takeSender, []figure{
 		{"STAMP sender at 1,280 packets/s, CPU per round trip", "µs", nil, median("sender_us")},
@@ -130,6 +137,10 @@ var measurements = []measurement{
 		{"the same, packets dropped by the reflector's kernel", "packets", atMost(0), highest("scale_reflector_drops")},
 		{"the same, packets lost", "packets", atMost(0), highest("scale_lost_packets")},
 		{"the same, peak memory", "MB", under(60), highest("scale_peak_mb")},
+	}},
+	{"STAMP: 98 dead of 100 targets", takeDead, []figure{
+		{"98 of 100 targets dead, packets to the others that the kernel refused", "%", atMost(0), highest("dead_refused_percent")},
+		{"the same, packets to the others that were lost", "packets", atMost(0), highest("dead_lost_packets")},
 	}},
 	{"STAMP: allocations for a packet", takeAllocations, []figure{
 		{"allocations for a packet, in all Go benchmarks", "allocs", atMost(0), highestOf("allocations_stamp", "allocations_timestamp", "allocations_sender", "allocations_reflector")},

@@ -76,7 +76,7 @@ func takeInfluxMatrix(ctx context.Context, r rig) (samples, error) {
 		return r.serveStore(ctx, e.inventory, settings, func(url string) error {
 			c := newClient(url)
 			defer c.close()
-			taken["influx_matrix_ms"], err = c.readMatrix(ctx, r.pick(200, 40), func(int) error { return nil })
+			taken["influx_matrix_ms"], err = c.readMatrix(ctx, r.pick(200, 40), pairs, func(int) error { return nil })
 			return err
 		})
 	})

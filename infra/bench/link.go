@@ -100,12 +100,13 @@ func (l *link) start(ctx context.Context, side, output, program string, args ...
 
 // startTraffic is start for a command of package traffic, once it works.
 func (l *link) startTraffic(ctx context.Context, side, output string, args ...string) (*process, error) {
-	return l.startTrafficBy(ctx, side, output, nil, args...)
+	return l.startTrafficBy(ctx, side, output, nil, farFirst, args...)
 }
 
-// startTrafficBy is startTraffic by a program that becomes it, such as taskset.
-func (l *link) startTrafficBy(ctx context.Context, side, output string, by []string, args ...string) (*process, error) {
-	command := slices.Concat(by, []string{l.traffic}, args, []string{"--from", nearFirst, "--to", farFirst})
+// startTrafficBy is startTraffic by a program that becomes it, such as taskset,
+// with the far addresses from one on.
+func (l *link) startTrafficBy(ctx context.Context, side, output string, by []string, to string, args ...string) (*process, error) {
+	command := slices.Concat(by, []string{l.traffic}, args, []string{"--from", nearFirst, "--to", to})
 	p, err := l.start(ctx, side, output, command[0], command[1:]...)
 	if err != nil {
 		return nil, err

@@ -151,6 +151,11 @@ func (r rig) serve(ctx context.Context, inventory, database string, work func(ur
 
 // serveStore is serve with any store, as the server's settings name it.
 func (r rig) serveStore(ctx context.Context, inventory string, store []string, work func(url string) error) error {
+	return r.serveProcess(ctx, inventory, store, func(url string, _ *process) error { return work(url) })
+}
+
+// serveProcess is serveStore for work that looks at the server's process too.
+func (r rig) serveProcess(ctx context.Context, inventory string, store []string, work func(url string, server *process) error) error {
 	file, err := r.write("inventory.yaml", inventory)
 	if err != nil {
 		return err
@@ -164,7 +169,7 @@ func (r rig) serveStore(ctx context.Context, inventory string, store []string, w
 	if err != nil {
 		return errors.Join(err, server.end())
 	}
-	return server.during(func() error { return work("http://" + address) })
+	return server.during(func() error { return work("http://"+address, server) })
 }
 
 // memory reads a value in kB of /proc/PID/status and gives it in MB.

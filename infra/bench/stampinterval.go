@@ -22,7 +22,10 @@ type stampInterval struct {
 	Samples            int
 	KernelT1, KernelT3 int
 	RTT, Lateness      distribution
-	Drops              uint64
+	// Answering is how many pairs had a reply at all, Answered their counts.
+	Answering int
+	Answered  ippm.Counts
+	Drops     uint64
 }
 
 // distribution is quantiles by their names.
@@ -56,8 +59,12 @@ const senderOutput = "send.jsonl"
 // startSender starts the sender of package traffic, whose intervals begin at a
 // moment. It may be started by another program that becomes it.
 func (l *link) startSender(ctx context.Context, start time.Time, every time.Duration, targets, flows int, by ...string) (*process, error) {
-	return l.startTrafficBy(ctx, near, senderOutput, by, "send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
-		"--targets", fmt.Sprint(targets), "--flows", fmt.Sprint(flows))
+	return l.startTrafficBy(ctx, near, senderOutput, by, farFirst, sending(start, every, targets, flows)...)
+}
+
+func sending(start time.Time, every time.Duration, targets, flows int) []string {
+	return []string{"send", "--origin", fmt.Sprint(start.UnixNano()), "--every", every.String(),
+		"--targets", fmt.Sprint(targets), "--flows", fmt.Sprint(flows)}
 }
 
 // intervals reads what a sender told. It has ended.

@@ -148,6 +148,7 @@ func TestProbeCannotStart(t *testing.T) {
 	refused(t, probe("--server", server), 2, "--name")
 	refused(t, probe("--name", "p1"), 2, "--server")
 	refused(t, probe("--no-such-flag"), 2, "--no-such-flag")
+	refused(t, probe("--name", "p1", "--server", server, "--spool-bytes", "0"), 2, "--spool-bytes", "IXPQOS_SPOOL_BYTES", "at least")
 	got := probe("--name", "p1", "--server", server, "--key-file", file, "--state", file+"/state")
 	if strings.Contains(got.errOut, secret) {
 		t.Errorf("the key is told: %s", got.errOut)

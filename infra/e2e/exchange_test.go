@@ -145,15 +145,15 @@ func (m *member) probe(t testing.TB, args ...string) ended {
 
 // spooled are the results of a test that wait in the host's spool.
 func (m *member) spooled(test string) ([]ippm.Result, error) {
-	files, err := filepath.Glob(filepath.Join(m.state, "spool", "*"))
+	files, err := filepath.Glob(filepath.Join(m.state, "spool", "*.batch"))
 	if err != nil {
 		return nil, err
 	}
 	var waiting []ippm.Result
 	for _, file := range files {
 		content, err := os.ReadFile(file)
-		if os.IsNotExist(err) || strings.HasSuffix(file, ".tmp") || filepath.Base(file) == "set-aside" {
-			continue // sent, or being written
+		if os.IsNotExist(err) {
+			continue // sent
 		}
 		if err != nil {
 			return nil, err

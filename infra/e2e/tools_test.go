@@ -16,7 +16,7 @@ import (
 )
 
 // endsWithin is what a probe and a server have to end on SIGTERM.
-const endsWithin = 5 * time.Second
+const endsWithin = 10 * time.Second
 
 func contains(text, part string) error {
 	if !strings.Contains(text, part) {

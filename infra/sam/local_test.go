@@ -187,16 +187,19 @@ func ask(t *testing.T, method, url string, header map[string]string, body string
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() error) {
 	t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	late := time.After(90 * time.Second)
+	poll := time.NewTicker(200 * time.Millisecond)
+	defer poll.Stop()
 	for {
 		err := holds()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-late:
 			t.Fatalf("it never came that %s: %v", what, err)
+		case <-poll.C:
 		}
-		time.Sleep(200 * time.Millisecond)
 	}
 }
 

@@ -66,7 +66,7 @@ func (h *Host) Drift(ppm float64) {
 	h.offset, h.since, h.driftPPM = h.wrong(), h.network.elapsed, ppm
 }
 
-// Open opens a socket. Of the options Local, DSCP, Batch and MaxPacket count; the
+// Open opens a socket. Of the options Local, DSCP, Batch, MaxPacket and CutLonger count; the
 // port may not be 0.
 func (h *Host) Open(o timestamp.Options) (*Socket, error) {
 	if !slices.Contains(h.addresses, o.Local.Addr()) {

@@ -64,7 +64,10 @@ func (s *Socket) arrive(p Packet) {
 		return
 	}
 	if len(p.Payload) > s.options.MaxPacket {
-		return
+		if !s.options.CutLonger {
+			return
+		}
+		p.Payload = p.Payload[:s.options.MaxPacket]
 	}
 	s.buffered = append(s.buffered, timestamp.Incoming{
 		From: p.From, Payload: slices.Clone(p.Payload), At: s.host.Now(), Kernel: s.host.Stamps.Receive, TTL: p.TTL, TOS: p.TOS,

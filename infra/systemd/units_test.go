@@ -24,6 +24,7 @@ var units = []struct {
 	exposure int
 }{
 	{"probe", 18},
+	{"probe@", 18},
 	{"server", 11},
 }
 
@@ -34,11 +35,11 @@ func placed(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary := []byte("/usr/local/bin/ixpqos-" + name)
+	binary := []byte("/usr/local/bin/ixpqos-" + strings.TrimSuffix(name, "@"))
 	if n := bytes.Count(unit, append([]byte("ExecStart="), binary...)); n != 1 {
 		t.Fatalf("%s is started %d times", binary, n)
 	}
-	path := filepath.Join(t.TempDir(), "ixpqos-"+name+".service")
+	path := filepath.Join(t.TempDir(), strings.Replace("ixpqos-"+name+".service", "@.", "@p1.", 1))
 	if err := os.WriteFile(path, bytes.ReplaceAll(unit, binary, []byte("/bin/true")), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +76,27 @@ func TestUnitsAreHardened(t *testing.T) {
 				t.Errorf("%v: %s", err, out)
 			}
 		})
+	}
+}
+
+// TestProbesAreTheSame: the unit for several probes on one host differs in the
+// names of files and folders alone, and no two of its probes share any.
+func TestProbesAreTheSame(t *testing.T) {
+	_, one, _ := strings.Cut(read(t, "ixpqos-probe.service"), "[Unit]")
+	_, several, _ := strings.Cut(read(t, "ixpqos-probe@.service"), "[Unit]")
+	own := 0
+	lines := strings.Split(one, "\n")
+	for i, line := range strings.Split(several, "\n") {
+		if strings.Contains(line, "%i") {
+			own++
+			line = strings.NewReplacer("-%i", "", " %i", "").Replace(line)
+		}
+		if i >= len(lines) || line != lines[i] {
+			t.Errorf("line %d after [Unit] is %q in one alone", i, line)
+		}
+	}
+	if own != 5 {
+		t.Errorf("%d lines are an instance's own; it has a description, settings, key, state and the folder of that", own)
 	}
 }
 

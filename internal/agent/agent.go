@@ -5,21 +5,23 @@
 //
 // What it promises: it measures on with the last good configuration when the
 // API is away; what was measured is in the spool before it is sent; what is
-// wrong at the probe travels with its batches; and it ends within five seconds
-// of being told to, with everything in the spool.
+// wrong at the probe travels with its batches; and told to end, it gives what it
+// measured until then, tries to deliver it, and ends within ten seconds with
+// everything in the spool.
 package agent
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
 	"golang.org/x/sync/errgroup"
 
 	"ixpqos/internal/deliver"
@@ -51,10 +53,10 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(s.State, 0o700); err != nil {
+	if err := os.MkdirAll(s.State, 0o700); err != nil && !deliver.TakesNothing(err) {
 		return fmt.Errorf("the state folder cannot be made (%w): choose another by --state, or create it and give it to this user", err)
 	}
-	spool, err := deliver.OpenSpool(filepath.Join(s.State, "spool"), deliver.SpoolOptions{MaxBytes: s.SpoolBytes, Log: log})
+	spool, err := deliver.OpenSpool(spoolOf(s.State), deliver.SpoolOptions{MaxBytes: s.SpoolBytes, MaxMemoryBytes: memoryBytes, Log: log})
 	if err != nil {
 		return err
 	}
@@ -64,16 +66,43 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	rep := newReporter(s, spool, uploader, time.Now, log)
+	rep := newReporter(s, spool, uploader, clockwork.NewRealClock(), log)
 	engines := newEngines(s.Name, rep.board, log)
 	pull := &puller{api: api, file: s.configFile(), board: rep.board, log: log,
 		parts: make(chan inventory.Part), taking: rep.taking, taken: rep.alive}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return engines.run(ctx, pull.parts, rep.emit) })
-	group.Go(func() error { return uploader.Run(ctx) })
-	group.Go(func() error { return pull.run(ctx) })
-	group.Go(func() error { return rep.run(ctx, log) })
-	return group.Wait()
+	return live(ctx, uploader, rep, log, func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return engines.run(ctx, pull.parts, rep.emit) })
+		group.Go(func() error { return pull.run(ctx) })
+		group.Go(func() error { return rep.run(ctx, log) })
+		return group.Wait()
+	})
+}
+
+const (
+	// memoryBytes is what may wait in memory while the disk takes nothing.
+	memoryBytes = 32 << 20
+	// lastUpload is for how long the last results of a probe that ends are tried
+	// to be delivered. What is not, waits for the next start.
+	lastUpload = 2 * time.Second
+)
+
+// live delivers while the probe measures, and after that what it gave at its end.
+func live(ctx context.Context, uploader *deliver.Uploader, rep *reporter, log *slog.Logger, measure func(context.Context) error) error {
+	delivering, endDelivering := context.WithCancel(context.WithoutCancel(ctx))
+	defer endDelivering()
+	var delivery errgroup.Group
+	delivery.Go(func() error { return uploader.Run(delivering) })
+	err := measure(ctx)
+	if failed := rep.end(context.WithoutCancel(ctx)); failed != nil {
+		log.Error("what was missed at the end could not be kept", "error", failed)
+	}
+	endDelivering()
+	err = errors.Join(err, delivery.Wait())
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastUpload)
+	defer cancel()
+	uploader.Finish(last)
+	return err
 }
 
 // Print measures by an inventory file and prints every result as a line of

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"ixpqos/internal/deliver"
 )
@@ -84,9 +86,48 @@ func (a *api) get(ctx context.Context, path, etag string) (status int, newTag st
 		return 0, "", nil, fmt.Errorf("GET %s: %w", a.server+path, err)
 	}
 	if response.StatusCode >= 300 && response.StatusCode != http.StatusNotModified {
-		return response.StatusCode, "", nil, fmt.Errorf("GET %s answered %s%s", a.server+path, response.Status, detail(body))
+		return response.StatusCode, "", nil, refusalOf("GET "+a.server+path, response, body)
 	}
 	return response.StatusCode, response.Header.Get("ETag"), body, nil
+}
+
+// maxSaid bounds what is repeated of a server's words: they travel on, in every
+// batch.
+const maxSaid = 300
+
+// refusal is an answer that is not what was asked for.
+type refusal struct {
+	what, status string
+	code         int
+	// detail is the sentence of a problem document, and advice our own.
+	detail, advice string
+}
+
+func (r refusal) Error() string {
+	text := r.what + " answered " + r.status
+	for _, more := range []string{r.detail, r.advice} {
+		if more != "" {
+			text += ": " + more
+		}
+	}
+	return text
+}
+
+func refusalOf(what string, response *http.Response, body []byte) refusal {
+	r := refusal{what: what, code: response.StatusCode, status: clip(response.Status, maxSaid), detail: clip(detail(body), maxSaid)}
+	switch location := response.Header.Get("Location"); {
+	case response.StatusCode < 400:
+		r.advice = fmt.Sprintf("a redirect, which is not followed, so that the key goes nowhere else: set --server to where it leads, %q", clip(location, maxSaid))
+	case isHTML(response.Header, body):
+		r.advice = notOurs
+	}
+	return r
+}
+
+const notOurs = "a page for a person, probably of a proxy or a login page before the server: check --server and what stands before it, and HTTPS_PROXY"
+
+func isHTML(header http.Header, body []byte) bool {
+	return strings.HasPrefix(header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
 // detail is the sentence of a problem document, where the body is one.
@@ -94,15 +135,33 @@ func detail(body []byte) string {
 	var problem struct {
 		Detail string `json:"detail"`
 	}
-	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
+	if json.Unmarshal(body, &problem) != nil {
 		return ""
 	}
-	return ": " + problem.Detail
+	return problem.Detail
+}
+
+// clip bounds a text in bytes, and keeps it on one line.
+func clip(text string, most int) string {
+	if len(text) > most {
+		text = text[:most] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, ""))
 }
 
 // config is the probe's configuration; a status of 304 comes without a body.
 func (a *api) config(ctx context.Context, etag string) (status int, newTag string, body []byte, err error) {
-	return a.get(ctx, "/api/v2/config?probe="+url.QueryEscape(a.name), etag)
+	path := "/api/v2/config?probe=" + url.QueryEscape(a.name)
+	status, newTag, body, err = a.get(ctx, path, etag)
+	if err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+		err = fmt.Errorf("the configuration cannot be read: GET %s answered with %s", a.server+path, notOurs)
+	}
+	return status, newTag, body, err
 }
 
 // healthy is nil when the server answers.

@@ -52,14 +52,15 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 	if !known {
 		return !c.bad
 	}
-	for _, a := range part.Addresses {
-		c.say(fmt.Sprintf("address IPv%d", a.Family), checkAddress(ctx, a), a.Host+" is configured here")
-	}
+	c.addresses(ctx, part)
 	c.say("ARP settings", checkARP(part.Addresses), "an address is only answered for on its own interface")
 	for _, t := range part.Tests {
 		c.say("test "+t.Name, checkTest(part, t), planOf(part, t))
 	}
 	c.say("all together", checkCeilings(part), "within what a probe does at most")
+	if sends(part) || len(expectations(part)) > 0 {
+		c.say("socket buffers", checkBuffers(part, systemBuffers()), "as large as the tests need")
+	}
 	if len(expectations(part)) > 0 {
 		c.reflector(part)
 	}
@@ -134,6 +135,9 @@ func checkMTU(part inventory.Part, t inventory.Test) error {
 // planOf says what a test comes to.
 func planOf(part inventory.Part, t inventory.Test) string {
 	pairs := len(part.Pairs(t))
+	if pairs == 0 {
+		return "nothing to measure by it from here"
+	}
 	if t.Kind == inventory.KindSTAMP {
 		return fmt.Sprintf("%d pairs, %d flows to each from UDP port %d on, %.0f packets a second", pairs, t.Flows, t.Port, t.PacketRate(pairs))
 	}
@@ -145,7 +149,7 @@ func planOf(part inventory.Part, t inventory.Test) string {
 func (c *checker) reflector(part inventory.Part) {
 	for _, address := range ips(part.Addresses) {
 		at := netip.AddrPortFrom(address, part.ReflectorPort)
-		socket, err := timestamp.Open(timestamp.Options{Local: at, Batch: 1, MaxPacket: 1})
+		socket, err := timestamp.Open(timestamp.Options{Local: at, Interface: part.Interface, Batch: 1, MaxPacket: 1})
 		if errors.Is(err, unix.EADDRINUSE) {
 			c.say("reflector", nil, fmt.Sprintf("%s is in use: by the probe that runs here, or see ss -lunp", at))
 			continue
@@ -197,17 +201,6 @@ func checkClock() error {
 		return errors.New("the kernel says that nothing synchronises the clock: run chrony or another NTP client (in a container: on its host)")
 	}
 	return nil
-}
-
-// checkAddress tries to take the address as a local one. Looking through the
-// interfaces' addresses would miss those that a prefix makes local.
-func checkAddress(ctx context.Context, a inventory.Address) error {
-	var listen net.ListenConfig
-	conn, err := listen.ListenPacket(ctx, fmt.Sprintf("udp%d", a.Family), net.JoinHostPort(a.Host, "0"))
-	if err != nil {
-		return fmt.Errorf("%s cannot be used here (%w): add it to an interface, or correct the inventory", a.Host, err)
-	}
-	return conn.Close()
 }
 
 // checkARP looks for what makes Linux answer ARP for one interface's address on

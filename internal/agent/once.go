@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,6 +35,8 @@ type OnceSettings struct {
 	DSCP    *uint8
 	// Port is the first source port of flows; ports that no test has where 0.
 	Port uint16
+	// ReflectorPort takes the place of the port at which targets reflect, where set.
+	ReflectorPort uint16
 	// JSON prints results as lines of JSON instead of a table.
 	JSON bool
 	// Progress is where to say how far the round is; nil for nowhere.
@@ -57,6 +60,9 @@ func Once(ctx context.Context, s OnceSettings, out io.Writer, log *slog.Logger) 
 	}
 	pairs, unknown, err := s.pairs(ctx, part, test)
 	if err != nil {
+		return false, err
+	}
+	if part, pairs, err = within(part, pairs); err != nil {
 		return false, err
 	}
 	source := s.Name
@@ -87,6 +93,8 @@ type measured struct {
 	ippm.Result
 	Pair inventory.Pair
 	Err  error
+	// medians are those of each flow in each part of the round, by port.
+	medians map[uint16][]float64
 }
 
 // round is what is to be measured once.
@@ -153,6 +161,9 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	if err != nil {
 		return test, err
 	}
+	if err := s.fits(test.Kind); err != nil {
+		return test, err
+	}
 	if s.Count > 0 {
 		test.Count = s.Count
 	}
@@ -173,6 +184,32 @@ func (s OnceSettings) test(part inventory.Part) (inventory.Test, error) {
 	}
 	return test, err
 }
+
+// fits refuses what would do nothing in a test of that kind.
+func (s OnceSettings) fits(kind string) error {
+	if kind == inventory.KindSTAMP {
+		return nil
+	}
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{{"flows", s.Flows > 0}, {"port", s.Port > 0}, {"reflector-port", s.ReflectorPort > 0}} {
+		if flag.given {
+			return usage{fmt.Errorf("--%s is for tests of kind %s, and this is one of kind %s: add --kind %s, or leave it out",
+				flag.name, inventory.KindSTAMP, kind, inventory.KindSTAMP)}
+		}
+	}
+	return nil
+}
+
+// usage marks an error in what was asked for, not in the doing of it: programs
+// end with another status.
+type usage struct{ error }
+
+func (u usage) Unwrap() error { return u.error }
+
+// Usage is the mark.
+func (usage) Usage() {}
 
 // plan is the test that is named, or the first of its kind, or a common one
 // where the configuration has none.
@@ -203,7 +240,7 @@ func ofKind(kind string) string {
 // pairs are what to measure, and an error for every target that means nothing;
 // err says that nothing is left.
 func (s OnceSettings) pairs(ctx context.Context, part inventory.Part, test inventory.Test) (pairs []inventory.Pair, unknown []error, err error) {
-	known := part.Pairs(test)
+	known := s.reflectedAt(part.Pairs(test))
 	if len(s.Targets) == 0 {
 		if len(known) == 0 {
 			return nil, nil, errors.New("the configuration has no target for this probe")
@@ -216,6 +253,7 @@ func (s OnceSettings) pairs(ctx context.Context, part inventory.Part, test inven
 			if found, err = resolve(ctx, target); err != nil {
 				unknown = append(unknown, err)
 			}
+			found = s.reflectedAt(found)
 		}
 		pairs = append(pairs, found...)
 	}
@@ -223,6 +261,37 @@ func (s OnceSettings) pairs(ctx context.Context, part inventory.Part, test inven
 		return nil, nil, errors.Join(unknown...)
 	}
 	return pairs, unknown, nil
+}
+
+// reflectedAt are the pairs with the port that is asked for.
+func (s OnceSettings) reflectedAt(pairs []inventory.Pair) []inventory.Pair {
+	for i := range pairs {
+		pairs[i].ReflectorPort = cmp.Or(s.ReflectorPort, pairs[i].ReflectorPort)
+	}
+	return pairs
+}
+
+// within takes the zone of addresses such as fe80::1%eth0 (RFC 4007, section 11)
+// for the interface to measure by, as sockets are bound to one, and lets the
+// kernel choose the own address there.
+func within(part inventory.Part, pairs []inventory.Pair) (inventory.Part, []inventory.Pair, error) {
+	zone := ""
+	for i, p := range pairs {
+		ip, err := netip.ParseAddr(p.To)
+		if err != nil || ip.Zone() == "" {
+			continue
+		}
+		if zone != "" && ip.Zone() != zone || part.Interface != "" && part.Interface != ip.Zone() {
+			return part, pairs, usage{fmt.Errorf("target %q is at another interface than %s: one round measures by one", p.To, cmp.Or(zone, part.Interface))}
+		}
+		zone = ip.Zone()
+		pairs[i].To, pairs[i].From = ip.WithZone("").String(), ""
+	}
+	if zone != "" {
+		part.Interface = zone
+		part.Addresses = slices.DeleteFunc(slices.Clone(part.Addresses), func(a inventory.Address) bool { return a.Family == 6 })
+	}
+	return part, pairs, nil
 }
 
 func pairsOf(known []inventory.Pair, target string) []inventory.Pair {
@@ -238,7 +307,7 @@ func pairsOf(known []inventory.Pair, target string) []inventory.Pair {
 // resolve makes pairs of an address or host name that no configuration knows:
 // one per family.
 func resolve(ctx context.Context, target string) ([]inventory.Pair, error) {
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target)
+	ips, err := lookup(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("target %q is neither a name of the configuration nor an address nor a host name: %w", target, err)
 	}
@@ -249,7 +318,7 @@ func resolve(ctx context.Context, target string) ([]inventory.Pair, error) {
 		if ip.Is4() {
 			family = 4
 		}
-		if _, ok := byFamily[family]; !ok {
+		if _, known := byFamily[family]; !known {
 			byFamily[family] = inventory.Pair{Target: target, Family: family, To: ip.String(), ReflectorPort: inventory.DefaultReflectorPort}
 		}
 	}
@@ -260,4 +329,13 @@ func resolve(ctx context.Context, target string) ([]inventory.Pair, error) {
 		}
 	}
 	return pairs, nil
+}
+
+// lookup gives the addresses of a host. That of an address is itself, with its
+// zone, which a resolver leaves out.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}, nil
+	}
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -25,7 +24,7 @@ func (r round) ping(ctx context.Context) ([]measured, error) {
 		Start: time.Now().UTC(), Length: r.test.RoundTime(len(r.pairs)), Progress: bar.update}.Run(ctx)
 	results := make([]measured, len(pings))
 	for i, p := range pings {
-		results[i] = measured(p)
+		results[i] = measured{Result: p.Result, Pair: p.Pair, Err: p.Err}
 	}
 	return results, err
 }
@@ -41,13 +40,14 @@ func printMeasured(lines *json.Encoder, measured []measured) error {
 func printPings(out io.Writer, source string, measured []measured) error {
 	test := measured[0].Test
 	fmt.Fprintf(out, "from %s, test %s, DSCP %d\n\n", source, test, measured[0].DSCP)
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
+	counts := table{header: []string{"SENT", "RECEIVED", "LATE", "LOSS"}}
+	times := table{header: delayNames}
 	for _, m := range measured {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts), delays(m.RTT))
+		counts.rows = append(counts.rows, row{m.Target, m.Pair.To, texts(m.Sent, m.Received, m.Late, loss(m.Counts))})
+		times.rows = append(times.rows, row{m.Target, m.Pair.To, delays(m.RTT)})
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
+	if err := printTables(out, counts, times); err != nil {
+		return err
 	}
 	for _, m := range measured {
 		if m.Err != nil {
@@ -69,9 +69,12 @@ func loss(c ippm.Counts) string {
 	return "not sent"
 }
 
-func delays(d ippm.Delay) string {
+// delayNames are those of delays.
+var delayNames = []string{"MIN", "MEDIAN", "P95", "MAX", "STDDEV"}
+
+func delays(d ippm.Delay) []string {
 	if d.N == 0 {
-		return "-\t-\t-\t-\t-"
+		return []string{"-", "-", "-", "-", "-"}
 	}
 	median, _ := d.Quantile(0.5)
 	p95, _ := d.Quantile(0.95)
@@ -79,7 +82,7 @@ func delays(d ippm.Delay) string {
 	for _, us := range []float64{d.Min, median, p95, d.Max, d.StdDev()} {
 		cells = append(cells, ippm.DelayText(us))
 	}
-	return strings.Join(cells, "\t")
+	return cells
 }
 
 // progress is one line that says how far a round is and renews itself.
@@ -109,6 +112,13 @@ func (p *progress) update(pair, sent, received int) {
 	done := strings.Repeat("━", width*allSent/p.total)
 	rest := strings.Repeat("╌", width-width*allSent/p.total)
 	fmt.Fprintf(p.out, "\r%s%s %d of %d sent, %d answered ", done, rest, allSent, p.total, allReceived)
+}
+
+// say puts a sentence in the place of the line.
+func (p *progress) say(sentence string) {
+	if p.out != nil {
+		fmt.Fprint(p.out, "\r\033[K"+sentence)
+	}
 }
 
 // end wipes the line.

@@ -7,7 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"ixpqos/internal/inventory"
@@ -63,37 +63,22 @@ func hasPorts(part inventory.Part, first, last int) bool {
 	})
 }
 
-// stamp measures as a test of kind stamp.
+// stamp measures as a test of kind stamp. Where the context ends before the round
+// does, it gives what was measured until then.
 func (r round) stamp(ctx context.Context) ([]measured, error) {
-	plan := r.test
-	plan.Every = time.Duration(plan.Count) * plan.Spacing
+	plan := sliced(r.test)
 	plan.Sources, plan.Targets, plan.Families = nil, nil, familiesOf(r.pairs)
 	if err := sender.Check(plan, len(r.pairs)); err != nil {
 		return nil, err
 	}
-	ctx, done := context.WithCancel(ctx)
-	defer done()
-	begin := time.Now().Add(warmUp)
-	wrong := "" // the newest sentence says most
-	s := sender.New(sender.Settings{Name: r.source, Open: openSender, Clock: timestamp.ClockError, Random: randomSSID, Origin: begin.UnixNano(),
-		Trouble: func(_, sentence string) {
-			if sentence != "" {
-				wrong = sentence
-			}
-		}})
-	parts := make(chan inventory.Part, 1)
-	parts <- r.onlyThis(plan)
-	var results []measured
-	err := s.Run(ctx, parts, func(i sender.Interval) {
-		if i.Whole {
-			results = r.match(i.Results)
-			done()
-		}
-	})
-	if wrong != "" {
-		r.log.Warn(wrong)
+	run := newOnceRun(r, plan)
+	defer run.bar.end()
+	run.until(ctx)
+	if run.wrong != "" {
+		r.log.Warn(run.wrong)
 	}
-	if err == nil && results == nil {
+	results, err := run.results(r.pairs)
+	if err == nil && len(results) == 0 {
 		err = errors.New("nothing was measured")
 	}
 	return results, err
@@ -127,62 +112,60 @@ func (r round) onlyThis(plan inventory.Test) inventory.Part {
 	return part
 }
 
-func (r round) match(results []ippm.Result) []measured {
-	var out []measured
-	for _, result := range results {
-		for _, p := range r.pairs {
-			if p.Target == result.Target && p.Family == result.Family {
-				out = append(out, measured{Result: result, Pair: p})
-			}
-		}
-	}
-	return out
-}
-
 func printFlows(out io.Writer, source string, results []measured) error {
 	first := results[0]
 	fmt.Fprintf(out, "from %s, test %s, DSCP %d, %d flows to each target\n\n", source, first.Test, first.DSCP, len(first.Flows))
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "TARGET\tADDRESS\tSENT\tRECEIVED\tLATE\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tUNSERVED\tMIN\tMEDIAN\tP95\tMAX\tSTDDEV\t")
+	counts := table{header: []string{"SENT", "UNSERVED", "LOSS", "FORWARD", "BACKWARD", "UNPLACED"}}
+	times := table{header: append([]string{"LATE"}, delayNames...)}
 	for _, m := range results {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, m.Sent, m.Received, m.Late, loss(m.Counts),
-			m.Forward, m.Backward, m.Unplaced, m.Unserved, delays(m.RTT))
+		counts.rows = append(counts.rows, row{m.Target, m.Pair.To, texts(m.Sent, m.Unserved, loss(m.Counts), m.Forward, m.Backward, m.Unplaced)})
+		times.rows = append(times.rows, row{m.Target, m.Pair.To, append(texts(m.Late), delays(m.RTT)...)})
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print the table: %w", err)
+	if err := printTables(out, counts, times); err != nil {
+		return err
 	}
 	return printLossyFlows(out, results)
 }
 
 // printLossyFlows names the flows that lost packets, and in which direction.
 func printLossyFlows(out io.Writer, results []measured) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	lossy, sent := 0, 0
+	flows := table{header: []string{"SOURCE PORT", "SENT", "LOSS", "FWD", "BACK", "UNPL", "MEDIAN"}}
+	sent := 0
 	for _, m := range results {
 		sent += m.Sent
 		for _, f := range m.Flows {
-			if f.Lost() == 0 {
-				continue
+			if f.Lost() > 0 {
+				flows.rows = append(flows.rows, row{m.Target, m.Pair.To, texts(f.Port, f.Sent, loss(f.Counts), f.Forward, f.Backward, f.Unplaced, m.flowMedian(f))})
 			}
-			if lossy++; lossy == 1 {
-				fmt.Fprintln(table, "\nTARGET\tADDRESS\tSOURCE PORT\tSENT\tLOSS\tFORWARD\tBACKWARD\tUNPLACED\tMEDIAN\t")
-			}
-			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%d\t%d\t%d\t%s\t\n", m.Target, m.Pair.To, f.Port, f.Sent, loss(f.Counts),
-				f.Forward, f.Backward, f.Unplaced, flowMedian(f))
 		}
 	}
-	if lossy == 0 && sent > 0 {
-		fmt.Fprintln(table, "\nNo flow lost a packet.")
+	fmt.Fprintln(out)
+	if len(flows.rows) > 0 {
+		return flows.print(out)
 	}
-	if err := table.Flush(); err != nil {
-		return fmt.Errorf("print the flows: %w", err)
+	if sent > 0 {
+		fmt.Fprintln(out, "No flow lost a packet.")
 	}
 	return nil
 }
 
-func flowMedian(f ippm.Flow) string {
-	if f.Samples == 0 {
+// flowMedian is the median of a flow's round-trip times, or between which two it
+// lies.
+func (m measured) flowMedian(f ippm.Flow) string {
+	medians := m.medians[f.Port]
+	switch {
+	case f.Samples == 0:
 		return "-"
+	case len(medians) == 0:
+		return ippm.DelayText(f.Median)
 	}
-	return ippm.DelayText(f.Median)
+	least, most := ippm.DelayText(slices.Min(medians)), ippm.DelayText(slices.Max(medians))
+	if least == most {
+		return least
+	}
+	number, unit, _ := strings.Cut(least, " ")
+	if !strings.HasSuffix(most, " "+unit) {
+		number = least
+	}
+	return number + "–" + most
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -40,7 +41,10 @@ type puller struct {
 	taking func(inventory.Part)
 	taken  func(context.Context, inventory.Part) error
 	etag   string
-	has    bool // a configuration was taken up
+	has    bool   // a configuration was taken up
+	gone   bool   // the probe is not in the inventory
+	kept   bool   // the file says what is taken up
+	saved  *saved // what is taken up
 }
 
 const subjectConfig = "configuration"
@@ -52,9 +56,23 @@ func (p *puller) run(ctx context.Context) error {
 		p.log.Warn("the last good configuration is of no use; waiting for the server's", "error", err)
 	}
 	p.pull(ctx)
-	return schedule.Run(ctx, clockwork.NewRealClock(), p.log, schedule.Job{
-		Name: "pull the configuration", Timetable: schedule.MustEvery(pullEvery), Offset: schedule.Spread(pullEvery, p.api.name),
-		Run: func(ctx context.Context, _, _ time.Time) { p.pull(ctx) }})
+	return repeat(ctx, clockwork.NewRealClock(), schedule.Spread(pullEvery, p.api.name), pullEvery, p.pull)
+}
+
+// repeat does something again and again, until the context ends. Its pauses are
+// the same when the wall clock steps, as those of a timetable are not.
+func repeat(ctx context.Context, clock clockwork.Clock, first, every time.Duration, do func(context.Context)) error {
+	timer := clock.NewTimer(first)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.Chan():
+			timer.Reset(every)
+			do(ctx)
+		}
+	}
 }
 
 func (p *puller) load(ctx context.Context) error {
@@ -68,7 +86,7 @@ func (p *puller) load(ctx context.Context) error {
 	if err := p.take(ctx, s.Config); err != nil {
 		return err
 	}
-	p.etag = s.ETag
+	p.etag, p.kept = s.ETag, true
 	return nil
 }
 
@@ -90,34 +108,68 @@ func (p *puller) pull(ctx context.Context) {
 		return
 	}
 	switch {
+	case isGone(err):
+		p.end(ctx)
+		p.board.set(subjectConfig, fmt.Sprintf("nothing is measured, since the server says that probe %q is not in the inventory: put it there again, or stop this probe", p.api.name))
 	case err != nil && !p.has:
 		p.board.set(subjectConfig, fmt.Sprintf("there is no configuration yet, so nothing is measured: %v", err))
-		return
 	case err != nil:
 		p.board.set(subjectConfig, fmt.Sprintf("the configuration may be old: %v", err))
-		return
+	default:
+		p.board.set(subjectConfig, "")
 	}
-	p.board.set(subjectConfig, "")
 }
 
 func (p *puller) renew(ctx context.Context) error {
 	status, etag, body, err := p.api.config(ctx, p.etag)
-	if err != nil || status == http.StatusNotModified {
+	switch {
+	case err != nil:
+		return err
+	case status == http.StatusNotModified:
+		return p.keep()
+	}
+	if err := p.take(ctx, body); err != nil {
 		return err
 	}
-	s := saved{ETag: etag, Config: body}
-	if err := p.take(ctx, s.Config); err != nil {
-		return err
+	p.etag, p.kept, p.saved = etag, false, &saved{ETag: etag, Config: body}
+	return p.keep()
+}
+
+// keep writes down what is taken up, for the next start; where the disk does not
+// take it, the next pull tries again.
+func (p *puller) keep() error {
+	if p.kept || p.saved == nil {
+		return nil
 	}
-	text, err := json.Marshal(s)
+	text, err := json.Marshal(p.saved)
 	if err != nil {
 		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	if err := deliver.WriteDurably(filepath.Dir(p.file), filepath.Base(p.file), text); err != nil {
-		return fmt.Errorf("the configuration is in use but could not be kept for the next start: %w", err)
+		return fmt.Errorf("the newest one is in use but could not be kept for the next start: %w", err)
 	}
-	p.etag = etag // until here, the server is asked for all of it again
+	p.kept = true
 	return nil
+}
+
+// isGone tells that the server knows the key, and no such probe.
+func isGone(err error) bool {
+	var r refusal
+	return errors.As(err, &r) && r.code == http.StatusForbidden && strings.Contains(r.detail, "is not in the inventory")
+}
+
+// end ends all tests, also those of the next start: others do not expect them
+// any more, and the server takes nothing of them.
+func (p *puller) end(ctx context.Context) {
+	if p.gone {
+		return
+	}
+	p.gone, p.etag, p.saved = true, "", nil
+	if err := os.Remove(p.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.log.Error("the last good configuration cannot be deleted; the next start measures by it until it has asked the server", "error", err)
+	}
+	p.log.Warn("this probe is not in the inventory any more; its tests end")
+	offer(ctx, p.parts, inventory.Part{Probe: p.api.name})
 }
 
 // take hands a configuration to the engine and tells the server that it is known.
@@ -131,7 +183,7 @@ func (p *puller) take(ctx context.Context, config []byte) error {
 	}
 	p.board.set("configuration keys", unknown)
 	p.board.set("test kinds", unknownKinds(part))
-	p.has = true
+	p.has, p.gone = true, false
 	p.taking(part)
 	offer(ctx, p.parts, part)
 	p.log.Info("configuration taken up", "inventory", part.Inventory, "peers", len(part.Peers), "tests", len(part.Tests))

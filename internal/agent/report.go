@@ -35,8 +35,13 @@ func newBoard(changed func(subject, sentence string)) *board {
 	return &board{troubles: map[string]string{}, changed: changed}
 }
 
+// maxTrouble bounds a sentence, in bytes: some quote what others said, and each
+// travels in every batch.
+const maxTrouble = 1000
+
 // set says what is wrong with the subject; an empty sentence, that nothing is.
 func (b *board) set(subject, sentence string) {
+	sentence = clip(sentence, maxTrouble)
 	b.mu.Lock()
 	changed := b.troubles[subject] != sentence
 	if sentence == "" {
@@ -74,14 +79,17 @@ type reporter struct {
 	started  time.Time
 	spool    *deliver.Spool
 	uploader *deliver.Uploader
-	now      func() time.Time
+	clock    clockwork.Clock
 	part     atomic.Pointer[inventory.Part]
 	views    viewLog
-	last     atomic.Pointer[time.Time] // when the last batch was spooled
+
+	telling sync.Mutex
+	last    time.Time // when the last batch was spooled; read from a clock that does not step
+	told    int       // intervals missed, as the last batch said
 }
 
-func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
-	r := &reporter{name: s.Name, version: s.Version, process: newRun(), started: now(), spool: spool, uploader: uploader, now: now}
+func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, clock clockwork.Clock, log *slog.Logger) *reporter {
+	r := &reporter{name: s.Name, version: s.Version, process: newRun(), started: clock.Now(), spool: spool, uploader: uploader, clock: clock}
 	r.board = newBoard(func(subject, sentence string) {
 		if sentence == "" {
 			log.Info("trouble is over", "subject", subject)
@@ -102,9 +110,13 @@ func newRun() string {
 // emit is where every batch goes.
 func (r *reporter) emit(ctx context.Context, batch ippm.Batch) error {
 	batch.Run, batch.Views, batch.Health = r.process, r.viewsOf(batch), r.health()
-	now := r.now()
-	r.last.Store(&now)
-	return r.spool.Append(ctx, batch)
+	if err := r.spool.Append(ctx, batch); err != nil {
+		return err
+	}
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	r.last, r.told = r.clock.Now(), max(r.told, batch.Health.Missed)
+	return nil
 }
 
 // viewsOf are the views of a batch's peers in its interval; of one without an
@@ -133,43 +145,61 @@ func later(a, b time.Time) time.Time {
 func (r *reporter) health() ippm.Health {
 	stats := r.spool.Stats()
 	troubles, missed := r.list()
-	if trouble := r.uploader.Trouble(); trouble != "" {
-		troubles = append(troubles, trouble)
+	for _, trouble := range append(r.spool.Troubles(), r.uploader.Trouble()) {
+		if trouble != "" {
+			troubles = append(troubles, clip(trouble, maxTrouble))
+		}
 	}
 	return ippm.Health{Version: r.version, StartedAt: r.started, Waiting: stats.Waiting, WaitingBytes: stats.Bytes,
 		SetAside: stats.SetAside, Dropped: stats.Dropped, Missed: missed, Troubles: troubles}
 }
 
 // taking is called with every part before it is taken up.
-func (r *reporter) taking(part inventory.Part) { r.views.begin(part, r.now()) }
+func (r *reporter) taking(part inventory.Part) { r.views.begin(part, r.clock.Now()) }
+
+// quiet tells whether nothing was reported for a while.
+func (r *reporter) quiet() bool {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	return r.clock.Since(r.last) >= aliveEvery/2
+}
+
+// end tells what was missed in ending, where no batch has told it.
+func (r *reporter) end(ctx context.Context) error {
+	part := r.part.Load()
+	_, missed := r.list()
+	r.telling.Lock()
+	told := r.told
+	r.telling.Unlock()
+	if part == nil || missed == told {
+		return nil
+	}
+	return r.sign(ctx, *part)
+}
 
 // alive is called with every part that is taken up, and says at once which
 // peers the probe knows now: until the server has heard it, no pair counts.
 func (r *reporter) alive(ctx context.Context, part inventory.Part) error {
-	r.views.settle(r.now())
+	r.views.settle(r.clock.Now())
 	r.part.Store(&part)
-	return r.live(ctx, part)
+	return r.sign(ctx, part)
 }
 
-func (r *reporter) live(ctx context.Context, part inventory.Part) error {
-	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.now().UTC()})
+// sign is a batch that says nothing but that the probe is there, and how it is.
+func (r *reporter) sign(ctx context.Context, part inventory.Part) error {
+	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.clock.Now().UTC()})
 }
 
 // run says that the probe is there whenever nothing else did for a while.
 func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
-	return schedule.Run(ctx, clockwork.NewRealClock(), log, schedule.Job{
-		Name: "say that the probe is there", Timetable: schedule.MustEvery(aliveEvery), Offset: schedule.Spread(aliveEvery, r.name),
-		Run: func(ctx context.Context, _, _ time.Time) {
-			part := r.part.Load()
-			last := r.last.Load()
-			// By the monotonic clock that is in both: a step back makes no silence.
-			quiet := last == nil || r.now().Sub(*last) >= aliveEvery/2
-			// What waits says as much when it arrives, and must not be pushed out by it.
-			if part == nil || !quiet || r.spool.Stats().Waiting > 0 {
-				return
-			}
-			if err := r.live(ctx, *part); err != nil {
-				log.Error("a sign of life could not be kept", "error", err)
-			}
-		}})
+	return repeat(ctx, r.clock, schedule.Spread(aliveEvery, r.name), aliveEvery, func(ctx context.Context) {
+		part := r.part.Load()
+		// What waits says as much when it arrives, and must not be pushed out by it.
+		if part == nil || !r.quiet() || r.spool.Stats().Waiting > 0 {
+			return
+		}
+		if err := r.sign(ctx, *part); err != nil {
+			log.Error("a sign of life could not be kept", "error", err)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strings"
@@ -18,24 +19,39 @@ import (
 	"ixpqos/internal/measure/reflector"
 )
 
-// freePort is a UDP port that nobody has on any loopback address.
+// freePort is the first of a row of UDP ports that nobody has on any address:
+// one for the reflectors, and those behind it for flows. It lies below what the
+// kernel gives away (ip_local_port_range), so that nobody gets one by chance.
 func freePort(t *testing.T) uint16 {
 	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		if port := uint16(20_000 + rand.IntN(12_000)); isFree(port, 1+2+2) {
+			return port
+		}
 	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	t.Fatal("of 100 rows of UDP ports none is free")
+	return 0
 }
 
-// fabric is a part with one STAMP test between p1 and p2.
+func isFree(first uint16, count int) bool {
+	for i := range count {
+		c, err := net.ListenUDP("udp4", &net.UDPAddr{Port: int(first) + i})
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+	}
+	return true
+}
+
+// fabric is a part with one STAMP test between p1 and p2, whose flows have the
+// two ports behind the reflectors'. The two after those are for once.
 func fabric(self, other string, port uint16) inventory.Part {
 	addresses := map[string][]inventory.Address{"p1": {{Family: 4, Host: "127.0.0.1"}}, "p2": {{Family: 4, Host: "127.0.0.2"}}}
 	return inventory.Part{Probe: self, Inventory: "v1", Addresses: addresses[self], ReflectorPort: port,
 		Peers: []inventory.Peer{{Name: other, Addresses: addresses[other], ReflectorPort: port, Stateful: true}},
 		Tests: []inventory.Test{{Name: "fabric", Kind: inventory.KindSTAMP, Every: 5 * time.Second, Spacing: 100 * time.Millisecond,
-			Size: 128, Families: []uint8{4}, Flows: 2, Port: 61000, DSCP: 10}}}
+			Size: 128, Families: []uint8{4}, Flows: 2, Port: port + 1, DSCP: 10}}}
 }
 
 func quietBoard() *board { return newBoard(func(_, _ string) {}) }
@@ -75,7 +91,7 @@ func TestTheSTAMPEngineGivesWhatItSentAndHeard(t *testing.T) {
 			if len(b.Results) == 0 || len(b.Heard) == 0 || b.Results[0].Sent == 0 {
 				continue
 			}
-			checkBatch(t, b)
+			checkBatch(t, b, port+1)
 			return
 		case <-ctx.Done():
 			t.Fatal("no batch has both results and what was heard")
@@ -83,7 +99,7 @@ func TestTheSTAMPEngineGivesWhatItSentAndHeard(t *testing.T) {
 	}
 }
 
-func checkBatch(t *testing.T, b ippm.Batch) {
+func checkBatch(t *testing.T, b ippm.Batch, first uint16) {
 	t.Helper()
 	r, h := b.Results[0], b.Heard[0]
 	for _, err := range []error{r.Check(), h.Check()} {
@@ -98,7 +114,7 @@ func checkBatch(t *testing.T, b ippm.Batch) {
 	if r.Source != "p1" || h.Source != "p2" || h.Target != "p1" || h.Test != "fabric" || h.DSCP != 10 || !h.Start.Equal(b.Start) {
 		t.Errorf("result of %+v, heard of %+v", r.ID, h.ID)
 	}
-	if len(h.Flows) != 2 || h.Flows[0].Port != 61000 || h.Flows[1].Port != 61001 {
+	if len(h.Flows) != 2 || h.Flows[0].Port != first || h.Flows[1].Port != first+1 {
 		t.Fatalf("heard %+v", h.Flows)
 	}
 	for _, f := range h.Flows {
@@ -161,7 +177,7 @@ func TestOnceMeasuresFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(results) != 1 || results[0].Received == 0 || results[0].Received != results[0].Sent || len(results[0].Flows) != 2 || results[0].Flows[0].Port != 61002 {
+	if len(results) != 1 || results[0].Received == 0 || results[0].Received != results[0].Sent || len(results[0].Flows) != 2 || results[0].Flows[0].Port != port+3 {
 		t.Fatalf("results %+v", results)
 	}
 	var out bytes.Buffer

@@ -2,12 +2,12 @@ package agent
 
 import (
 	"errors"
-	"net/http"
 	"slices"
 	"testing"
 	"time"
 
-	"ixpqos/internal/deliver"
+	"github.com/jonboulle/clockwork"
+
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/wire"
@@ -81,50 +81,37 @@ func TestViewsAreForgotten(t *testing.T) {
 	}
 }
 
-// newReporting is a reporter whose clock stands where the test says; spooled
-// takes the oldest batch of its spool.
-func newReporting(t *testing.T, now func() time.Time) (rep *reporter, spooled func() ippm.Batch) {
+// spooled takes the oldest batch of the spool.
+func (r *reporting) spooled(t *testing.T) ippm.Batch {
 	t.Helper()
-	spool, err := deliver.OpenSpool(t.TempDir(), deliver.SpoolOptions{})
+	e, ok := r.spool.Oldest()
+	if !ok {
+		t.Fatal("there is no batch")
+	}
+	body, err := r.spool.Read(e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = spool.Close() })
-	uploader, err := deliver.NewUploader(spool, deliver.UploaderOptions{URL: "http://127.0.0.1", Client: http.DefaultClient,
-		Key: func() (string, error) { return "", nil }})
-	if err != nil {
+	posted, err := wire.DecodeBatch(body, 10)
+	if err := errors.Join(err, r.spool.Remove(e)); err != nil {
 		t.Fatal(err)
 	}
-	return newReporter(Settings{Name: "p1"}, spool, uploader, now, discard), func() ippm.Batch {
-		t.Helper()
-		e, ok := spool.Oldest()
-		if !ok {
-			t.Fatal("there is no batch")
-		}
-		body, err := spool.Read(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		posted, err := wire.DecodeBatch(body, 10)
-		if err := errors.Join(err, spool.Remove(e)); err != nil {
-			t.Fatal(err)
-		}
-		return posted.Batch
-	}
+	return posted.Batch
 }
 
 // TestBatchesTellRunAndViews: a sign of life tells how things are now, and a
 // result how they were in all of its interval.
 func TestBatchesTellRunAndViews(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	rep, spooled := newReporting(t, func() time.Time { return now })
-	other, _ := newReporting(t, time.Now)
+	clock := clockwork.NewFakeClockAt(now)
+	rep := newReporting(t, "http://127.0.0.1:1", clock)
+	other := newReporting(t, "http://127.0.0.1:1", clock)
 	if len(rep.process) != 16 || rep.process == other.process {
 		t.Errorf("runs %q and %q", rep.process, other.process)
 	}
 	expect := func(what string, want ...uint32) {
 		t.Helper()
-		if got := spooled(); got.Run != rep.process || !slices.Equal(got.Peers, []string{"p2", "p3"}) || !slices.Equal(got.Views, want) {
+		if got := rep.spooled(t); got.Run != rep.process || !slices.Equal(got.Peers, []string{"p2", "p3"}) || !slices.Equal(got.Views, want) {
 			t.Errorf("%s: run %q, peers %q, views %x; want %x", what, got.Run, got.Peers, got.Views, want)
 		}
 	}
@@ -147,7 +134,7 @@ func TestBatchesTellRunAndViews(t *testing.T) {
 	start := now.Add(10 * time.Second)
 	take(old)
 	expect("the first configuration", before, same)
-	now = start.Add(15 * time.Second)
+	clock.Advance(start.Add(15 * time.Second).Sub(now))
 	take(young)
 	expect("the next", after, same)
 	for n, want := range []uint32{before, 0, after} {

@@ -32,21 +32,25 @@ func (r reply) title() string {
 	return strconv.Itoa(r.status)
 }
 
-// answer reads the body of a 200. What is no Answer comes from something else
+// verdict is what the server says of every result of a batch.
+type verdict struct {
+	wire.Answer
+	Stored *int `json:"stored"`
+	// Later names what the server cannot take now but may take later.
+	Later      []wire.Rejected `json:"later"`
+	LaterHeard []wire.Rejected `json:"later_heard"`
+}
+
+// verdict reads the body of a 200. What is no Answer comes from something else
 // than the API (a proxy, a portal) and acknowledges nothing.
-func (r reply) answer() (wire.Answer, error) {
-	var a struct {
-		wire.Answer
-		Stored *int `json:"stored"`
+func (r reply) verdict() (v verdict, err error) {
+	if err := json.Unmarshal(r.body, &v); err != nil {
+		return v, err
 	}
-	if err := json.Unmarshal(r.body, &a); err != nil {
-		return wire.Answer{}, err
+	if v.Stored == nil {
+		return v, errors.New("it does not say how many results are stored")
 	}
-	if a.Stored == nil {
-		return wire.Answer{}, errors.New("it does not say how many results are stored")
-	}
-	a.Answer.Stored = *a.Stored
-	return a.Answer, nil
+	return v, nil
 }
 
 // refusesBatch tells whether the API says that it will never take the batch. It
@@ -54,6 +58,26 @@ func (r reply) answer() (wire.Answer, error) {
 // proxy that was sent HTTP where it speaks HTTPS, is about the way there.
 func (r reply) refusesBatch() bool {
 	return (r.status == http.StatusBadRequest || r.status == http.StatusUnprocessableEntity) && r.isProblem()
+}
+
+// behind is how far the server's clock is behind a time; 0 where it does not say.
+func (r reply) behind(at time.Time) time.Duration {
+	date, err := http.ParseTime(r.header.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(date))
+}
+
+// said is what a problem document says, within bounds.
+func (r reply) said() string {
+	var problem struct {
+		Detail string `json:"detail"`
+	}
+	if !r.isProblem() || json.Unmarshal(r.body, &problem) != nil || problem.Detail == "" {
+		return ""
+	}
+	return fmt.Sprintf("; it says %.*q", maxQuoted, problem.Detail)
 }
 
 func (r reply) isProblem() bool {
@@ -87,7 +111,7 @@ func (r reply) failure(what string, now time.Time) *failure {
 	means, todo := r.meaning()
 	return &failure{
 		kind:       strconv.Itoa(r.status),
-		sentence:   fmt.Sprintf("results wait: %s answered %s (%s): %s", what, r.title(), means, todo),
+		sentence:   fmt.Sprintf("results wait: %s answered %s (%s): %s%s", what, r.title(), means, todo, r.said()),
 		retryAfter: r.retryAfter(now),
 	}
 }

@@ -72,6 +72,11 @@ func readBatch(content []byte) ([]byte, error) {
 	return body, nil
 }
 
+// badFile marks what is wrong with a file's content: that never passes.
+type badFile struct{ error }
+
+func (b badFile) Unwrap() error { return b.error }
+
 func readBounded(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -80,7 +85,7 @@ func readBounded(path string) ([]byte, error) {
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err == nil && len(content) > maxFile {
-		err = fmt.Errorf("it has more than %d bytes", maxFile)
+		err = badFile{fmt.Errorf("it has more than %d bytes", maxFile)}
 	}
 	return content, err
 }

@@ -264,7 +264,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeAnswer(w, wire.Answer{Stored: len(b.Results), Rejected: posted.ResultsSorted.Rejected})
 }
 
-func writeAnswer(w http.ResponseWriter, a wire.Answer) {
+func writeAnswer(w http.ResponseWriter, a wire.Answer) { writeAnswerTo(w, a) }
+
+func writeAnswerTo(w http.ResponseWriter, a any) {
 	if err := json.NewEncoder(w).Encode(a); err != nil {
 		panic(http.ErrAbortHandler)
 	}

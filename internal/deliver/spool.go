@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
 	"golang.org/x/sys/unix"
 
 	"ixpqos/internal/ippm"
@@ -35,7 +36,12 @@ type SpoolOptions struct {
 	// MaxSetAsideFiles (1000) and MaxSetAsideBytes (64 MiB) bound what was set aside.
 	MaxSetAsideFiles int
 	MaxSetAsideBytes int64
-	Log              *slog.Logger
+	// MaxMemoryBytes is what may wait in memory while the disk takes nothing;
+	// nothing by default. Above it the oldest of that goes first.
+	MaxMemoryBytes int64
+	// Clock is for patience, not for the time of day.
+	Clock clockwork.Clock
+	Log   *slog.Logger
 }
 
 // Stats are a spool's part of ippm.Health: what waits now, and what was set
@@ -52,7 +58,7 @@ type Spool struct {
 	dir    string
 	opts   SpoolOptions
 	log    *slog.Logger
-	folder *os.File // holds the lock
+	folder *os.File // holds the lock; nil where the disk would not make it
 	wake   chan struct{}
 
 	writing sync.Mutex // one batch is written at a time
@@ -64,6 +70,11 @@ type Spool struct {
 	waiting index
 	aside   index
 	stats   Stats // SetAside and Dropped
+	putOffs map[string]putOff
+	memory  memory
+	disk    error // why the disk took no batch last; nil where it did
+	away    bool  // the server did not take the last batch that it was sent
+	trimmed int   // files that the bounds on what is set aside deleted
 }
 
 // OpenSpool opens the spool in the folder dir, which it makes if need be, and
@@ -73,16 +84,31 @@ func OpenSpool(dir string, opts SpoolOptions) (*Spool, error) {
 	opts.MaxBytes = cmp.Or(opts.MaxBytes, defaultMaxBytes)
 	opts.MaxSetAsideFiles = cmp.Or(opts.MaxSetAsideFiles, defaultMaxSetAsideFiles)
 	opts.MaxSetAsideBytes = cmp.Or(opts.MaxSetAsideBytes, defaultMaxSetAsideBytes)
-	s := &Spool{dir: dir, opts: opts, log: orDiscard(opts.Log), wake: make(chan struct{}, 1)}
+	if opts.Clock == nil {
+		opts.Clock = clockwork.NewRealClock()
+	}
+	s := &Spool{dir: dir, opts: opts, log: orDiscard(opts.Log), wake: make(chan struct{}, 1),
+		putOffs: map[string]putOff{}, memory: memory{contents: map[string][]byte{}}}
 	var err error
-	if s.folder, err = lockFolder(dir); err != nil {
+	if s.folder, err = lockFolder(dir); err != nil && !s.goesOnWithout(err) {
 		return nil, err
 	}
-	if err := errors.Join(s.load(), s.loadAside()); err != nil {
+	if err := errors.Join(s.load(), s.loadAside(), s.loadAgain()); err != nil {
 		s.folder.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// goesOnWithout tells whether a spool may open although its folder cannot be
+// written: what is measured then waits in memory.
+func (s *Spool) goesOnWithout(err error) bool {
+	if s.opts.MaxMemoryBytes <= 0 || !TakesNothing(err) {
+		return false
+	}
+	s.disk = err
+	s.log.Error("the spool opens without its disk: what is measured waits in memory only", "error", err)
+	return true
 }
 
 func orDiscard(log *slog.Logger) *slog.Logger {
@@ -98,22 +124,33 @@ func lockFolder(dir string) (*os.File, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, fmt.Errorf("spool: %w: make the folder, or give another one", err)
 	}
-	if err := unix.Faccessat(unix.AT_FDCWD, dir, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
-		return nil, fmt.Errorf("spool %s: the folder is not writable (%w): give it to the user that the probe runs as, or give another one", dir, err)
-	}
 	folder, err := os.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
+		return nil, fmt.Errorf("spool: %w: give the folder to the user that the probe runs as, or give another one", err)
 	}
 	err = unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if err == nil {
-		return folder, nil
+		return writable(folder, dir)
 	}
 	folder.Close()
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return nil, fmt.Errorf("spool %s: another process is using it: stop that one, or give each probe its own folder", dir)
 	}
 	return nil, fmt.Errorf("spool %s: lock the folder: %w", dir, err)
+}
+
+// writable gives the folder also where its disk is why nothing can be written.
+func writable(folder *os.File, dir string) (*os.File, error) {
+	err := unix.Faccessat(unix.AT_FDCWD, dir, unix.R_OK|unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	if err == nil {
+		return folder, nil
+	}
+	err = fmt.Errorf("spool %s: the folder is not writable (%w): give it to the user that the probe runs as, or give another one", dir, err)
+	if TakesNothing(err) {
+		return folder, err
+	}
+	folder.Close()
+	return nil, err
 }
 
 // makeFolder makes the folder and, where the folder above can be read, its
@@ -142,7 +179,7 @@ func (s *Spool) load() error {
 		s.counter = max(s.counter, counterOf(e.Name))
 		s.waiting.put(e)
 	})
-	if err != nil {
+	if err != nil && !(s.folder == nil && errors.Is(err, fs.ErrNotExist)) {
 		return fmt.Errorf("spool: %w", err)
 	}
 	if len(foreign) > 0 {
@@ -155,13 +192,12 @@ func (s *Spool) load() error {
 }
 
 func (s *Spool) loadAside() error {
-	err := eachFile(filepath.Join(s.dir, asideFolder), func(e Entry) {
+	if err := s.indexAside(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	for _, e := range s.aside.entries {
 		// A name is not used again while a file of that name is set aside.
 		s.counter = max(s.counter, counterOf(e.Name))
-		s.aside.put(e)
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
@@ -195,7 +231,15 @@ func eachFile(folder string, visit func(Entry)) error {
 func (s *Spool) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if s.closed {
+		return nil
+	}
 	s.closed = true
+	s.saveMemory()
+	s.loseMemory()
+	if s.folder == nil {
+		return nil
+	}
 	return s.folder.Close()
 }
 
@@ -213,15 +257,20 @@ func (s *Spool) Stats() Stats {
 }
 
 // Append takes a batch: when it returns nil, the batch outlives a loss of
-// power. On a full disk it makes room: what flows saw goes first, then the
-// oldest batches. An error means that the batch is lost, and counted as dropped.
+// power, or waits in memory where the disk takes nothing. On a full disk it
+// makes room while the server is away: what flows saw goes first, then the
+// oldest batches. An error means that the batch is lost, and counted as dropped
+// unless it says nothing.
 //
 // The end of ctx stops only the making of room. What was measured before a
 // probe is told to stop is worth the moment that it takes to write.
 func (s *Spool) Append(ctx context.Context, batch ippm.Batch) error {
-	err := s.append(ctx, batch)
-	if err != nil {
+	says := len(batch.Results)+len(batch.Heard) > 0
+	err := s.append(ctx, batch, says)
+	if err != nil && says {
 		s.countDropped(1)
+	}
+	if err != nil {
 		return fmt.Errorf("spool %s: the batch of %s is lost: %w", s.dir, batch.Start.UTC().Format(time.RFC3339), err)
 	}
 	select {
@@ -231,7 +280,8 @@ func (s *Spool) Append(ctx context.Context, batch ippm.Batch) error {
 	return nil
 }
 
-func (s *Spool) append(ctx context.Context, batch ippm.Batch) error {
+// append keeps a batch. Nothing is given up for one that says nothing.
+func (s *Spool) append(ctx context.Context, batch ippm.Batch, says bool) error {
 	body, err := wire.EncodeBatch(batch)
 	if err != nil {
 		return err
@@ -242,18 +292,83 @@ func (s *Spool) append(ctx context.Context, batch ippm.Batch) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if !says && s.Stats().Bytes+int64(len(content)) > s.opts.MaxBytes {
+		return errors.New("the spool is full, and it says nothing that older batches should go for")
+	}
 	s.counter++
-	if err := s.writeMakingRoom(ctx, nameOf(s.counter), content); err != nil {
+	if err := s.keep(ctx, nameOf(s.counter), content, says); err != nil {
 		return err
 	}
 	s.trim()
 	return nil
 }
 
+// keep writes a batch to the disk, or else finds another place; writing must be
+// held. While the server takes batches, memory is a better place than that of
+// an older batch.
+func (s *Spool) keep(ctx context.Context, name string, content []byte, says bool) error {
+	err := s.write(name, content)
+	away := s.diskIs(err)
+	switch {
+	case err == nil:
+		s.saveMemory()
+		return nil
+	case !away && s.hold(name, content):
+		return nil
+	case !says:
+		return err
+	case isFull(err):
+		err = s.writeMakingRoom(ctx, name, content)
+	}
+	if err == nil || s.hold(name, content) {
+		return nil
+	}
+	return err
+}
+
+// diskIs remembers whether the disk takes batches, and tells whether the server
+// does not.
+func (s *Spool) diskIs(err error) (away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && s.disk == nil {
+		s.log.Error("the disk does not take a batch", "error", err)
+	}
+	s.disk = err
+	return s.away
+}
+
+// serverIs is told whether the server took the last batch that it was sent.
+func (s *Spool) serverIs(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+var errClosed = errors.New("the spool is closed")
+
+// lockLate makes and locks the folder where the disk did not let it be made when
+// the spool was opened.
+func (s *Spool) lockLate() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.folder != nil {
+		return nil
+	}
+	folder, err := lockFolder(s.dir)
+	if err == nil {
+		s.folder = folder
+	}
+	return err
+}
+
 // write puts a file into the spool; writing must be held.
 func (s *Spool) write(name string, content []byte) error {
 	if s.closed {
-		return errors.New("the spool is closed")
+		return errClosed
+	}
+	if err := s.lockLate(); err != nil {
+		return err
 	}
 	err := WriteDurably(s.dir, name, content)
 	if err != nil {
@@ -286,18 +401,34 @@ func (s *Spool) Oldest() (Entry, bool) {
 // Read gives the body of a batch as it is posted. An error says why the file
 // cannot be used.
 func (s *Spool) Read(e Entry) ([]byte, error) {
-	content, err := readBounded(s.path(e))
+	content, err := s.content(e)
 	if err != nil {
 		return nil, err
 	}
-	return readBatch(content)
+	body, err := readBatch(content)
+	if err != nil {
+		return nil, badFile{err}
+	}
+	return body, nil
 }
 
-// take is the oldest batch that can be read. Those before it that cannot are
-// set aside. An error means that this moment is bad, not the file.
+func (s *Spool) content(e Entry) ([]byte, error) {
+	s.mu.Lock()
+	held, ok := s.memory.contents[e.Name]
+	s.mu.Unlock()
+	if ok {
+		return held, nil
+	}
+	return readBounded(s.path(e))
+}
+
+// take is the oldest batch that is not put off and can be read. Those before it
+// whose files are bad are set aside, and those that cannot be read now are put
+// off. An error means that this moment is bad for all of them.
 func (s *Spool) take() (e Entry, body []byte, ok bool, err error) {
+	s.takeBack()
 	for {
-		e, ok := s.Oldest()
+		e, ok := s.ready()
 		if !ok {
 			return Entry{}, nil, false, nil
 		}
@@ -305,18 +436,36 @@ func (s *Spool) take() (e Entry, body []byte, ok bool, err error) {
 		switch {
 		case err == nil:
 			return e, body, true, nil
-		case isPassing(err):
+		case errors.As(err, new(badFile)):
+			s.setAside(e, err.Error())
+		case isPassing(err) || s.isElsewhere():
 			return Entry{}, nil, false, err
 		case errors.Is(err, fs.ErrNotExist):
 			s.miss(e)
-		default:
-			s.setAside(e, err.Error())
+		default: // EACCES, EIO and the like are of the moment, not of the file
+			s.putOff(e, fmt.Sprintf("%v: check the disk, and that the file is the probe's own", err))
 		}
 	}
 }
 
 func isPassing(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EINTR)
+}
+
+// isElsewhere tells that something else than the spool stands in its place, as
+// where its disk is not mounted any more: then no file is lost.
+func (s *Spool) isElsewhere() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.folder == nil {
+		return false
+	}
+	here, err := os.Stat(s.dir)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	ours, err := s.folder.Stat()
+	return err == nil && !os.SameFile(here, ours)
 }
 
 // miss forgets a file that somebody else deleted.
@@ -326,10 +475,18 @@ func (s *Spool) miss(e Entry) {
 	if _, err := os.Stat(s.path(e)); err == nil {
 		return // it is there again: it was thinned
 	}
-	if s.waiting.remove(e.Name) { // else it was dropped, and counted then
+	if s.forget(e.Name) { // else it was dropped, and counted then
 		s.stats.Dropped++
 		s.log.Error("a batch is lost: something else than the probe deleted its file", "file", s.path(e))
 	}
+}
+
+// forget takes a batch out of the queue; mu must be held. It is false where the
+// batch was not in it.
+func (s *Spool) forget(name string) bool {
+	delete(s.putOffs, name)
+	s.memory.remove(name)
+	return s.waiting.remove(name)
 }
 
 // Remove forgets a batch that is acknowledged. The folder is not fsynced: an
@@ -337,8 +494,12 @@ func (s *Spool) miss(e Entry) {
 // takes. For the same reason an error here needs no care beyond a log line.
 func (s *Spool) Remove(e Entry) error {
 	s.mu.Lock()
-	s.waiting.remove(e.Name)
+	held := s.memory.has(e.Name)
+	s.forget(e.Name)
 	s.mu.Unlock()
+	if held {
+		return nil
+	}
 	if err := os.Remove(s.path(e)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("spool: a delivered batch will be delivered again after the next start: %w", err)
 	}
@@ -352,10 +513,15 @@ func (s *Spool) writeHalves(e Entry, first, second []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	firstName, secondName := halfNames(e.Name)
-	if err := s.write(firstName, seal(first)); err != nil {
-		return err
+	return errors.Join(s.writeOrHold(firstName, seal(first)), s.writeOrHold(secondName, seal(second)))
+}
+
+func (s *Spool) writeOrHold(name string, content []byte) error {
+	err := s.write(name, content)
+	if err != nil && s.hold(name, content) {
+		return nil
 	}
-	return s.write(secondName, seal(second))
+	return err
 }
 
 func (s *Spool) path(e Entry) string { return filepath.Join(s.dir, e.Name) }

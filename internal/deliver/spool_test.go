@@ -168,7 +168,7 @@ func TestThinningWhatWasDelivered(t *testing.T) {
 	if err := s.Remove(e); err != nil {
 		t.Fatal(err)
 	}
-	if s.replace(e, []byte("x")) || len(files(t, s.dir)) > 0 {
+	if s.replace(e, []byte("x"), freesBytes) || len(files(t, s.dir)) > 0 {
 		t.Errorf("the folder holds %v", files(t, s.dir))
 	}
 }
@@ -302,7 +302,7 @@ func TestSetAsideIsBounded(t *testing.T) {
 	if got := asideFiles(t, s); !slices.Equal(got, []string{nameOf(7), nameOf(8)}) {
 		t.Errorf("by size %v are left", got)
 	}
-	wantStats(t, s, 0, 3, 0)
+	wantStats(t, s, 0, 3, 4)
 	log.want(t, 5, "there are too many")
 }
 

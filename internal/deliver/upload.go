@@ -3,6 +3,7 @@ package deliver
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/jonboulle/clockwork"
+
+	"ixpqos/internal/wire"
 )
 
 const (
@@ -133,18 +136,38 @@ func (u *Uploader) Run(ctx context.Context) error {
 }
 
 func (u *Uploader) idle(ctx context.Context) {
+	var again <-chan time.Time
+	if wait, ok := u.spool.due(); ok {
+		timer := u.opts.Clock.NewTimer(wait)
+		defer timer.Stop()
+		again = timer.Chan()
+	}
 	select {
 	case <-ctx.Done():
 	case <-u.spool.Wake():
+	case <-again:
+	}
+}
+
+// Finish delivers what it can until ctx ends, after Run has returned. The first
+// failure ends it: what waits is safe, and the next start goes on with it.
+func (u *Uploader) Finish(ctx context.Context) {
+	for ctx.Err() == nil {
+		entry, body, ok, err := u.spool.take()
+		if err != nil || !ok || u.deliver(ctx, entry, body) != nil {
+			return
+		}
 	}
 }
 
 func (u *Uploader) settle(ctx context.Context, failed *failure) {
 	switch {
 	case failed == nil:
+		u.spool.serverIs(false)
 		u.pauses.Reset()
 		u.trouble.end()
 	case ctx.Err() == nil: // else it failed because it was told to end
+		u.spool.serverIs(true)
 		u.pause(ctx, failed)
 	}
 }
@@ -170,9 +193,8 @@ func (u *Uploader) deliver(ctx context.Context, e Entry, body []byte) *failure {
 	switch {
 	case got.status == http.StatusOK:
 		return u.accept(e, body, got)
-	case got.refusesBatch():
-		u.refuse(e, got)
-		return nil
+	case got.refusesBatch() || got.status == http.StatusServiceUnavailable:
+		return u.refuseUnlessEarly(e, body, got)
 	case got.status == http.StatusRequestEntityTooLarge:
 		return u.split(e, body, got)
 	default:
@@ -184,15 +206,43 @@ func (u *Uploader) what() string { return "POST " + u.target }
 
 // accept ends a batch that is stored, but for the results that were rejected.
 func (u *Uploader) accept(e Entry, body []byte, got reply) *failure {
-	answer, err := got.answer()
+	answer, err := got.verdict()
 	if err != nil {
 		return &failure{kind: "answer", retryAfter: got.retryAfter(u.opts.Clock.Now()),
 			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does (%v): check the server's address and what stands before it", u.what(), err)}
 	}
 	u.trouble.refuse("")
-	if len(answer.Rejected)+len(answer.RejectedHeard) == 0 || u.keepRejected(e, body, answer) {
-		u.remove(e)
+	if len(answer.Rejected)+len(answer.RejectedHeard) > 0 && !u.keepRejected(e, body, answer) {
+		return nil
 	}
+	if len(answer.Later)+len(answer.LaterHeard) > 0 {
+		u.keepLater(e, body, answer)
+		return nil
+	}
+	u.remove(e)
+	return nil
+}
+
+// refuseUnlessEarly heeds a verdict on a batch, unless one of the clocks is why:
+// then it is none. By our own clock the batch may be early because that stepped
+// back; the batches behind it need not wait for it.
+func (u *Uploader) refuseUnlessEarly(e Entry, body []byte, got reply) *failure {
+	early, behind := wire.Batch{}, time.Duration(0)
+	if json.Unmarshal(body, &early) == nil {
+		behind = got.behind(early.Start)
+	}
+	now := u.opts.Clock.Now()
+	switch {
+	case early.Start.Sub(now) > wire.MaxAhead:
+		u.spool.putOff(e, fmt.Sprintf("it begins at %s, and the clock here is before that: it was ahead when the batch was measured", early.Start.UTC().Format(time.RFC3339)))
+		return nil
+	case behind > wire.MaxAhead:
+		return &failure{kind: "clock", retryAfter: got.retryAfter(now),
+			sentence: fmt.Sprintf("results wait: %s answered %s: the server's clock is %v behind what was measured here: check both clocks", u.what(), got.title(), behind.Round(time.Second))}
+	case !got.refusesBatch():
+		return got.failure(u.what(), now)
+	}
+	u.refuse(e, got)
 	return nil
 }
 
@@ -211,7 +261,7 @@ func (u *Uploader) refuse(e Entry, got reply) {
 	u.spool.setAside(e, reason)
 	u.trouble.refuse("results are set aside: " + reason)
 	said := fmt.Appendf(nil, "%s answered %s\n\n%s\n", u.what(), got.title(), got.body)
-	if err := u.spool.saveAside(stem(e.Name)+".answer.txt", said); err != nil {
+	if err := u.spool.saveAside(stem(e.Name)+answerSuffix, said); err != nil {
 		u.opts.Log.Error("the server's answer cannot be kept", "error", err)
 	}
 }

@@ -3,6 +3,8 @@ package inventory
 import (
 	"bytes"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -160,6 +162,29 @@ func TestSchemaTakesWhatTheParserTakes(t *testing.T) {
 		mustParse(t, text)
 		if err := validate(t, schema, text); err != nil {
 			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
+
+// TestExamplesAreValid for the parser and for an editor. To YAML a hash of digits
+// alone is a number, so it stands in quotes.
+func TestExamplesAreValid(t *testing.T) {
+	schema := compiledSchema(t)
+	read := func(path string) string {
+		text, err := os.ReadFile(filepath.FromSlash("../../" + path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	_, readme, _ := strings.Cut(read("README.md"), "Write `/etc/ixpqos/inventory.yaml`:\n\n```yaml\n")
+	readme, _, _ = strings.Cut(readme, "```")
+	for name, text := range map[string]string{"README.md": readme, "infra/demo/inventory.yaml": read("infra/demo/inventory.yaml")} {
+		if inv := mustParse(t, text); len(inv.Probes) < 2 {
+			t.Errorf("%s has %d probes", name, len(inv.Probes))
+		}
+		if err := validate(t, schema, text); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -51,6 +51,9 @@ func Main(name, description, version string, commands any) {
 		fmt.Fprintf(os.Stderr, "%s: %v (%s --help lists what there is)\n", name, err, name)
 		os.Exit(StatusUsage)
 	}
+	// The reader of stdout and stderr may go away before a daemon does (os/signal,
+	// SIGPIPE): writing fails then, and no more.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))

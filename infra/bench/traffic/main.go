@@ -27,6 +27,7 @@ type settings struct {
 	spacing, every, length  time.Duration
 	origin                  int64
 	rate                    int
+	buffer                  int
 }
 
 // The fixed numbers of all commands.
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string) error {
 	flags.DurationVar(&s.every, "every", 10*time.Second, "length of an interval")
 	flags.Int64Var(&s.origin, "origin", 0, "when an interval begins, in nanoseconds of Unix time")
 	flags.IntVar(&s.rate, "rate", 1280, "packets a second, evenly spaced")
+	flags.IntVar(&s.buffer, "buffer", 0, "most octets of a sender's socket buffers, as net.core.wmem_max has it; 0: no limit")
 	flags.DurationVar(&s.length, "for", time.Minute, "how long to work, at most")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err

@@ -22,12 +22,18 @@ type interval struct {
 	// RTT and Lateness are quantiles in microseconds.
 	RTT, Lateness map[string]float64
 	Drops         uint64 // since the start
+	// Answering is how many pairs had a reply at all, Answered their counts.
+	Answering int
+	Answered  ippm.Counts
 }
 
 // send runs the Session-Sender of a probe.
 func send(ctx context.Context, s settings) error {
 	var sockets []*timestamp.Socket
 	open := func(o timestamp.Options) (sender.Socket, error) {
+		if s.buffer > 0 {
+			o.Buffer = min(o.Buffer, s.buffer)
+		}
 		socket, err := timestamp.Open(o)
 		sockets = append(sockets, socket)
 		return socket, err
@@ -69,6 +75,10 @@ func summary(i sender.Interval, sockets []*timestamp.Socket) interval {
 	for _, r := range i.Results {
 		sum.Counts = sum.Counts.Plus(r.Counts)
 		sum.Lost += r.Lost()
+		if r.Received > 0 {
+			sum.Answering++
+			sum.Answered = sum.Answered.Plus(r.Counts)
+		}
 		sum.Samples += r.RTT.N
 		sum.KernelT1 += r.Detail.KernelT1
 		sum.KernelT3 += r.Detail.KernelT3

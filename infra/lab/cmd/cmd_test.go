@@ -167,6 +167,10 @@ func TestFaultsThatAreAskedForWrongly(t *testing.T) {
 		{"--dead", "the link is missing: LINK=sw1-sw2"},
 		{"--link=sw1-sw2 --direction=forward --loss=5", "where the fault is to be is missing: LINK=sw1-sw2 MEMBER=3 DIRECTION=forward"},
 		{"--loss=5 --heal", "a fault of a member, DEAD, HEAL and SHOW are one command each"},
+		{"--show --link=sw1-sw2", "HEAL and SHOW are for the whole exchange: leave out LINK"},
+		{"--heal --link=sw1-sw2 --member=3 --direction=forward", "HEAL and SHOW are for the whole exchange: leave out LINK, MEMBER, DIRECTION"},
+		{"--dead --link=sw1-sw2 --member=3", "DEAD is for a whole link: leave out MEMBER"},
+		{"--dead --direction=forward", "the link is missing: LINK=sw1-sw2"},
 		{"--loss=much", `--loss: expected a float but got "much" (string)`},
 	} {
 		got := m.lab(append([]string{"fault"}, strings.Fields(tc.args)...)...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"ixpqos/infra/lab/exchange"
@@ -37,17 +38,36 @@ func (c faultCommand) Validate() error {
 			asked++
 		}
 	}
+	place := c.place()
 	switch {
 	case asked == 0:
 		return errors.New("what to do is missing: LOSS, DELAY, DSCP, REORDER, DUPLICATE or DEAD of a link, or HEAL=1, or SHOW=1")
 	case asked > 1:
 		return errors.New("a fault of a member, DEAD, HEAL and SHOW are one command each")
+	case (c.Heal || c.Show) && len(place) > 0:
+		return fmt.Errorf("HEAL and SHOW are for the whole exchange: leave out %s", strings.Join(place, ", "))
 	case c.Dead && c.Link == "":
 		return errors.New("the link is missing: LINK=sw1-sw2")
+	case c.Dead && len(place) > 1:
+		return fmt.Errorf("DEAD is for a whole link: leave out %s", strings.Join(place[1:], ", "))
 	case broken && (c.Link == "" || c.Member == nil || c.Direction == ""):
 		return errors.New("where the fault is to be is missing: LINK=sw1-sw2 MEMBER=3 DIRECTION=forward")
 	}
 	return nil
+}
+
+// place names what is given of where a fault is to be.
+func (c faultCommand) place() (given []string) {
+	if c.Link != "" {
+		given = append(given, "LINK")
+	}
+	if c.Member != nil {
+		given = append(given, "MEMBER")
+	}
+	if c.Direction != "" {
+		given = append(given, "DIRECTION")
+	}
+	return given
 }
 
 // faults are those of a member that are asked for.

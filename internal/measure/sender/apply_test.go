@@ -45,8 +45,12 @@ func TestApplyTouchesOnlyWhatChanges(t *testing.T) {
 	if after := p2(); len(before) != 1 || !slices.Equal(before, after) {
 		t.Errorf("SSIDs %v, then %v", before, after)
 	}
-	if p2, p3 := len(v.results("p2")), len(v.results("p3")); p2 != 3 || p3 != 0 {
+	// p3 came in the first whole interval, and left in the third.
+	if p2, p3 := len(v.results("p2")), len(v.results("p3")); p2 != 3 || p3 != 1 {
 		t.Errorf("%d results of p2, %d of p3", p2, p3)
+	}
+	if n := len(v.tests[0].pairs); n != 1 {
+		t.Errorf("%d pairs are there still", n)
 	}
 }
 

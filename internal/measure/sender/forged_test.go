@@ -6,7 +6,6 @@ import (
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/stamp"
-	"ixpqos/internal/measure/timestamp"
 )
 
 // TestEverySpacingIsSent: what a session keeps account of is enough for each.
@@ -40,11 +39,10 @@ func TestForgedRepliesAreNone(t *testing.T) {
 	m := Moment{Wall: 1_800_000_000_000_000_000}
 	s.prepare(m, m.Wall, 1, 0)
 	s.gone()
-	in := &timestamp.Incoming{At: m.Wall + 1000}
-	if s.arrive(&stamp.Reply{}, in, m, 0) != nil {
+	if s.sent(0, 0) != nil {
 		t.Error("a reply without the packet's timestamp is taken")
 	}
-	if s.arrive(&stamp.Reply{SenderSent: stamp.TimestampOf(m.Wall, stamp.NTP)}, in, m, 0) == nil {
+	if rec := s.sent(0, stamp.TimestampOf(m.Wall, stamp.NTP)); rec == nil || !s.open(rec) {
 		t.Error("a reply with the packet's timestamp is not taken")
 	}
 }

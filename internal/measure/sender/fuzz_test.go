@@ -2,9 +2,11 @@ package sender
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
@@ -36,12 +38,26 @@ type story struct {
 	sum               ippm.Counts
 	// unsure is set where not even a perfect sender could tell the direction.
 	unsure bool
+
+	spacing time.Duration
+	// Around restarts nobody can tell whether packets were lost or met no reflector:
+	// so many are missing there in all, and since the newest answer. The newest lives
+	// of which something came began so many answers ago.
+	around, sinceAnswer int
+	lives               []int
+	anew                bool   // it began anew since the newest answer
+	top                 uint32 // the number of the newest answer
 }
 
 const storyInterval = 16 // packets
 
+func newStory(records int, spacing time.Duration) *story {
+	return &story{session: newSession(make([]record, records), make([]byte, 64), true), spacing: spacing,
+		moment: Moment{Wall: 1e18, Since: time.Second}}
+}
+
 func tell(happenings []byte) *story {
-	st := &story{session: newSession(make([]record, 64), make([]byte, 64), true), moment: Moment{Wall: 1e18, Since: time.Second}}
+	st := newStory(64, 100*time.Millisecond)
 	st.books.lateness = &ippm.Delay{}
 	for i, h := range happenings {
 		st.packet(int(h)%kinds, uint32(i/storyInterval)+1)
@@ -60,8 +76,8 @@ func (st *story) packet(what int, interval uint32) {
 	before, held := st.held, st.holds
 	st.holds = false
 	defer func() { st.come(before, held) }()
-	st.moment.Wall += int64(100 * time.Millisecond)
-	st.moment.Since += 100 * time.Millisecond
+	st.moment.Wall += int64(st.spacing)
+	st.moment.Since += st.spacing
 	s := st.session
 	s.prepare(st.moment, st.moment.Wall, interval, 0)
 	seq := s.next
@@ -76,7 +92,8 @@ func (st *story) packet(what int, interval uint32) {
 	case overtaken:
 		st.unsure = true
 	}
-	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq, SenderSent: stamp.TimestampOf(st.moment.Wall, stamp.NTP)}
+	there := stamp.TimestampOf(st.moment.Wall+1000, stamp.NTP)
+	reply := stamp.Reply{Sequence: st.number, SenderSequence: seq, SenderSent: stamp.TimestampOf(st.moment.Wall, stamp.NTP), Received: there, Sent: there}
 	st.number++
 	switch what {
 	case lostBackward:
@@ -102,9 +119,11 @@ func (st *story) packet(what int, interval uint32) {
 func (st *story) come(reply stamp.Reply, comes bool) {
 	if comes {
 		st.tail = 0
-		at := st.moment.Wall + 2000
-		reply.Received, reply.Sent = stamp.TimestampOf(at-1000, stamp.NTP), stamp.TimestampOf(at-1000, stamp.NTP)
-		st.session.arrive(&reply, &timestamp.Incoming{At: at}, st.moment, 0)
+		if rec := st.session.sent(reply.SenderSequence, reply.SenderSent); rec != nil && st.session.open(rec) {
+			// It is taken before the next packet is sent.
+			taken := Moment{Wall: st.moment.Wall + 2000, Since: st.moment.Since + 2000}
+			st.session.arrive(rec, &reply, &timestamp.Incoming{At: taken.Wall}, taken, 0)
+		}
 	}
 }
 
@@ -173,4 +192,109 @@ func TestDirectionsAreRight(t *testing.T) {
 		t.Errorf("%d of %d in the wrong direction", wrong, lost)
 	}
 	t.Logf("%d of %d in the wrong direction", wrong, lost)
+}
+
+// answers notes what a packet of a made-up flow is for the lives of its reflector.
+func (st *story) answers(what int, number uint32) {
+	st.sinceAnswer++
+	st.anew = st.anew || what == restarted
+	if what == lostForward || what == lostBackward {
+		return
+	}
+	if st.anew {
+		st.around += st.sinceAnswer
+		st.lives = append(st.lives, 0)
+		st.unsure = st.unsure || number > st.top // nothing shows it
+	}
+	st.sinceAnswer, st.anew, st.top = 0, false, number
+	for i := range st.lives {
+		st.lives[i]++
+	}
+	st.lives = slices.DeleteFunc(st.lives, func(answers int) bool { return answers > 32 })
+	st.unsure = st.unsure || len(st.lives) > maxStarts
+}
+
+// tellOfRestarts is a flow whose reflector begins anew now and then, and whose
+// intervals are settled as those of a test with such packets are.
+func tellOfRestarts(happenings []byte, every, spacing time.Duration) *story {
+	st := newStory(recordsFor(every, spacing), spacing)
+	st.books.lateness = &ippm.Delay{}
+	per, wait := int(every/spacing), int((settleAfter+settleTicks*Tick)/spacing)
+	settled := uint32(0)
+	for i, h := range happenings {
+		what := int(h) % kinds
+		if what == overtaken {
+			what = passes
+		}
+		number := st.number
+		if what == restarted {
+			number = 0
+		}
+		st.packet(what, uint32(i/per)+1)
+		st.answers(what, number)
+		for int(settled+1)*per+wait <= i {
+			settled++
+			st.settle(settled)
+		}
+	}
+	for int(settled)*per < len(happenings) {
+		settled++
+		st.settle(settled)
+	}
+	return st
+}
+
+// FuzzRestartsOfAReflector: at every interval and spacing that a test may have, none
+// turns a loss of one direction into that of the other, and nothing that is not
+// near one into what met no reflector.
+func FuzzRestartsOfAReflector(f *testing.F) {
+	random := rand.New(rand.NewPCG(15, 16))
+	for _, every := range []time.Duration{time.Second, 5 * time.Second, 10 * time.Second, time.Minute} {
+		for _, spacing := range []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second} {
+			happenings := make([]byte, 600)
+			for i := range happenings {
+				if random.IntN(4) == 0 {
+					happenings[i] = [...]byte{lostForward, lostBackward, doubledForward, doubledBackward}[random.IntN(4)]
+				}
+				if random.IntN(40) == 0 {
+					happenings[i] = restarted
+				}
+			}
+			f.Add(int64(every/Tick), int64(spacing/Tick), happenings)
+		}
+	}
+	f.Fuzz(func(t *testing.T, everyTicks, spacingTicks int64, happenings []byte) {
+		spacing := time.Duration(min(max(spacingTicks, int64(inventory.MinFlowSpacing/Tick)), int64(inventory.MaxInterval/Tick))) * Tick
+		every := time.Duration(min(max(everyTicks, int64(spacing/Tick)), int64(inventory.MaxInterval/Tick))) * Tick
+		checkRestarts(t, happenings[:min(len(happenings), 2000)], every, spacing)
+	})
+}
+
+func checkRestarts(t *testing.T, happenings []byte, every, spacing time.Duration) {
+	t.Helper()
+	st := tellOfRestarts(happenings, every, spacing)
+	c := st.sum
+	if missing := st.forward + st.backward; c.Lost()+c.Unserved != missing {
+		t.Fatalf("%v each %v in %v: %+v; %d are missing", happenings, spacing, every, c, missing)
+	}
+	if st.unsure {
+		return
+	}
+	if c.Forward > st.forward || c.Backward > st.backward || c.Unserved > st.around {
+		t.Fatalf("%v each %v in %v: %+v; lost were %d forward, %d backward, %d near a restart", happenings, spacing, every, c, st.forward, st.backward, st.around)
+	}
+}
+
+// TestRestartsAreNoticed where a session remembers few packets.
+func TestRestartsAreNoticed(t *testing.T) {
+	for every, spacing := range map[time.Duration]time.Duration{10 * time.Second: time.Second, 5 * time.Second: 500 * time.Millisecond, time.Minute: 6 * time.Second} {
+		happenings := make([]byte, 300)
+		happenings[60] = restarted
+		for i := 70; i < 80; i++ {
+			happenings[i] = lostForward
+		}
+		if c := tellOfRestarts(happenings, every, spacing).sum; c.Forward != 10 || c.Lost() != 10 || c.Unserved > 0 {
+			t.Errorf("%v in %v: %+v", spacing, every, c)
+		}
+	}
 }

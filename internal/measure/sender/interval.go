@@ -3,6 +3,7 @@ package sender
 import (
 	"time"
 
+	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
 )
 
@@ -10,6 +11,9 @@ const (
 	// settleAfter is how long after its end an interval is settled: the loss
 	// threshold (RFC 6673), and time for what tells the direction of a loss.
 	settleAfter = 5 * time.Second
+	// endAfter is how long after its end an interval is settled once the test sends
+	// no more: nothing comes then that tells more of a direction.
+	endAfter = inventory.LossThreshold + Tick
 	// settleTicks is over how many ticks the pairs of an interval are spread, so
 	// that no tick is late for it.
 	settleTicks = 20
@@ -77,11 +81,15 @@ func (t *test) startOf(at int64) int64 {
 // settle goes on with the oldest closed interval, and gives it once all pairs
 // are settled.
 func (t *test) settle(m Moment, emit func(Interval)) {
-	if len(t.closed) == 0 || m.Since-t.closed[0].closedAt < settleAfter {
+	if !t.settlesAt(m) {
 		return
 	}
 	i := t.closed[0]
-	for range (len(t.pairs) + settleTicks - 1) / settleTicks {
+	share := (len(t.pairs) + settleTicks - 1) / settleTicks
+	if t.ending { // no tick of its own can be late for it
+		share = len(t.pairs)
+	}
+	for range share {
 		if t.settled < len(t.pairs) {
 			t.settlePair(t.pairs[t.settled], i)
 			t.settled++
@@ -94,7 +102,27 @@ func (t *test) settle(m Moment, emit func(Interval)) {
 	if !i.whole && i.number > 1 { // a test begins within its first one
 		t.missed()
 	}
-	t.tellTrouble()
+	if !t.ending {
+		t.tellTrouble()
+	}
 	t.closed, t.settled, t.results = t.closed[1:], 0, nil
 	t.lateness = ippm.Delay{}
+	t.dropLeft(i.number)
+}
+
+// settlesAt tells whether the oldest closed interval has waited for long enough.
+func (t *test) settlesAt(m Moment) bool {
+	wait := settleAfter
+	if t.ending {
+		wait = endAfter
+	}
+	return len(t.closed) > 0 && m.Since-t.closed[0].closedAt >= wait
+}
+
+// end has the test send no more. The interval that it is in is never whole.
+func (t *test) end() {
+	t.ending = true
+	if t.interval.number > 1 { // a test begins within its first one
+		t.missed()
+	}
 }

@@ -1,9 +1,7 @@
 package sender
 
 import (
-	"errors"
 	"net/netip"
-	"syscall"
 
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
@@ -24,6 +22,8 @@ type Socket interface {
 const (
 	// batch is the most packets of one system call.
 	batch = 64
+	// lasting is how often in a row nothing is sent before the socket is opened anew.
+	lasting = 2
 	// maxRounds bounds what is taken at once, whatever is sent here.
 	maxRounds = 64
 	// overhead is what a reply and a transmit stamp take of a receive buffer
@@ -54,9 +54,10 @@ type lane struct {
 	out     []timestamp.Outgoing
 	sent    []*pair // whose packets are in out
 	drops   uint64  // of the socket, that were told of
-	// stranded: the interface that the socket was bound to is no more. One of the
-	// same name may be there since.
-	stranded bool
+	// refused is how often in a row nothing was sent that should have been. Where
+	// that lasts it may be the socket's: the interface that it was bound to may be
+	// another of the same name since, and its address have gone and come.
+	refused int
 	// buffer is what one sending to all targets needs, in bytes.
 	buffer int
 }
@@ -73,7 +74,8 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 		DontFragment: t.DontFragment,
 		Buffer:       wantedBuffer,
 		Batch:        batch,
-		MaxPacket:    t.Size, // a reply is no longer
+		MaxPacket:    t.Size,
+		CutLonger:    true, // the front of a reply says all that is needed
 		Identify:     t.identify,
 	})
 	if err != nil {
@@ -111,7 +113,7 @@ func (l *lane) send(t *test, m Moment, due int64) {
 	l.awaited = 0
 	l.out, l.sent = l.out[:0], l.sent[:0]
 	for _, p := range t.pairs {
-		if p == nil || p.Family != l.family {
+		if p == nil || p.left || p.Family != l.family {
 			continue
 		}
 		s := p.sessions[l.flow]
@@ -127,9 +129,11 @@ func (l *lane) send(t *test, m Moment, due int64) {
 		return
 	}
 	l.awaited = l.socket.Send(l.out)
+	if l.refused++; l.awaited > 0 {
+		l.refused = 0
+	}
 	for i, p := range l.sent {
 		p.account(l.flow, t.interval.number, l.out[i].Err)
-		l.stranded = l.stranded || errors.Is(l.out[i].Err, syscall.ENODEV)
 	}
 }
 
@@ -200,10 +204,12 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 		return
 	}
 	p := t.pairTo(e.To)
-	if p == nil {
+	if p == nil || p.ssid != request.SSID {
 		return
 	}
-	if rec := p.sessions[l.flow].records.find(request.Sequence); rec != nil {
+	// Who has not received the packet cannot quote when it was sent (RFC 5927,
+	// section 4.1, of the same in TCP).
+	if rec := p.sessions[l.flow].sent(request.Sequence, request.Sent); rec != nil {
 		p.unreachableAt(rec.sentSince, t)
 	}
 }
@@ -211,6 +217,7 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 	reply, err := stamp.ParseReply(in.Payload)
 	if err != nil {
+		t.unreadable(in.From, err)
 		return
 	}
 	p := t.bySSID[reply.SSID]
@@ -218,14 +225,21 @@ func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 		p = t.pairTo(in.From)
 	}
 	if p == nil || p.to != in.From {
+		l.misfit(t, p, &reply, in.From)
 		return
 	}
-	rec := p.sessions[l.flow].arrive(&reply, in, m, t.clock)
-	if rec == nil {
-		return
+	s := p.sessions[l.flow]
+	rec := s.sent(reply.SenderSequence, reply.SenderSent)
+	switch {
+	case rec == nil:
+		p.misfit(notEchoed, "")
+	case !s.open(rec):
+		p.misfit(tooLate, "")
+	case s.arrive(rec, &reply, in, m, t.clock):
+		l.awaited--
+		p.taken++
+		t.mark(rec, p, &reply, in, m)
 	}
-	l.awaited--
-	t.mark(rec, p, &reply, in, m)
 }
 
 // mark notes what a packet and its reply look like on arrival.
@@ -233,14 +247,25 @@ func (t *test) mark(rec *record, p *pair, reply *stamp.Reply, in *timestamp.Inco
 	if p.reached(m) {
 		rec.flags |= first
 	}
-	if reply.HasClassOfService && reply.DSCPReceived != t.DSCP {
-		rec.flags |= remarkedForward
+	if reply.HasClassOfService {
+		note(rec, remarkedForward, &p.tellsDSCP, reply.DSCPReceived == t.DSCP)
 	}
-	if in.TOS>>2 != t.DSCP && reply.HasClassOfService && !reply.ReplyDSCPRefused {
-		rec.flags |= remarkedBackward
+	if reply.HasClassOfService && !reply.ReplyDSCPRefused {
+		note(rec, remarkedBackward, &p.obeysDSCP, in.TOS>>2 == t.DSCP)
 	}
-	if in.TTL < sentTTL || reply.SenderTTL < sentTTL {
-		rec.flags |= lowTTL
+	note(rec, lowTTL, &p.sends255, in.TTL == sentTTL)
+	if !reply.NoTTL {
+		note(rec, lowTTL, &p.tells255, reply.SenderTTL == sentTTL)
+	}
+}
+
+// note notes what is not as it was sent, where the reflector is known to have it
+// right, which it is once it was.
+func note(rec *record, harm flags, known *bool, right bool) {
+	if right {
+		*known = true
+	} else if *known {
+		rec.flags |= harm
 	}
 }
 

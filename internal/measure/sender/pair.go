@@ -20,13 +20,23 @@ type pair struct {
 	sessions []*session // by flow
 	// from is the first interval that is measured from its beginning.
 	from uint32
+	// left: it is in the test no more, and nothing is sent to it. Its intervals
+	// before until are given still.
+	left  bool
+	until uint32
 
 	answeredSince time.Duration // when a reply last came; 0 for never
 	// unserved is when the target said that nothing reflects there, by the clock
 	// that only goes on: what was sent then, and not answered, met nobody.
-	unserved    spans
+	unserved spans
+	told
 	refusal     error // of the newest packet that the kernel refused
 	unreachable bool  // it said so for long enough to be told, and nobody was yet
+	// What the reflector is known to do, since it is a probe's, or did once: replies
+	// with a TTL of 255, the TTL that it received, the DSCP that it received, in its
+	// place, and replies with the one that it was asked for. Where one does not, it
+	// says nothing of the network.
+	sends255, tells255, tellsDSCP, obeysDSCP bool
 	// When the packets were sent of which it said so first and last, again and again.
 	firstUnserved, lastUnserved int64
 }
@@ -61,4 +71,12 @@ func (p *pair) reached(m Moment) (afterSilence bool) {
 	afterSilence = p.answeredSince == 0 || m.Since-p.answeredSince > silence
 	p.answeredSince = m.Since
 	return afterSilence
+}
+
+// isProbe says whether the target is one of the exchange's own probes.
+func (p *pair) isProbe(is bool) {
+	p.sends255, p.tells255, p.tellsDSCP, p.obeysDSCP = p.sends255 || is, p.tells255 || is, p.tellsDSCP || is, p.obeysDSCP || is
+	for _, s := range p.sessions {
+		s.ours = is
+	}
 }

@@ -121,3 +121,18 @@ func highest(points []point) int64 {
 	}
 	return high
 }
+
+// excess is by how many more than there were packets the reflector's numbers go on
+// at most in one of its lives.
+func excess(points []point) (most int64) {
+	for begin := 0; begin < len(points); {
+		end := begin + 1
+		for end < len(points) && points[end].life == points[begin].life {
+			end++
+		}
+		life := points[begin:end]
+		most = max(most, highest(life)-life[0].low-(life[len(life)-1].seq-life[0].seq))
+		begin = end
+	}
+	return most
+}

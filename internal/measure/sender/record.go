@@ -36,6 +36,7 @@ const (
 	kernelT2
 	kernelT3
 	kernelT4
+	laterT3 // its reflector told T3 in a later reply
 	remarkedForward
 	remarkedBackward
 	lowTTL
@@ -48,9 +49,10 @@ func (r *record) rtt() int64 { return (r.t4 - r.t1) - (r.t3 - r.t2) }
 
 // timed tells whether the packet has four timestamps that make sense together:
 // no clock stepped between two of them, as far as they show.
-func (r *record) timed() bool {
-	return r.has(answered) && !r.has(late) && !r.has(stepped) && r.t3 >= r.t2 && r.rtt() >= 0
-}
+func (r *record) timed() bool { return r.comes() && r.t3 >= r.t2 && r.rtt() >= 0 }
+
+// comes tells whether the packet should have a round-trip time.
+func (r *record) comes() bool { return r.has(answered) && !r.has(late) && !r.has(stepped) }
 
 // forward and backward are the one-way delays in nanoseconds, as the two clocks
 // read.

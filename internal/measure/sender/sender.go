@@ -61,6 +61,8 @@ type Sender struct {
 	settings Settings
 	phase    int64 // of its ticks within the grid, in nanoseconds
 	tests    []*test
+	ending   []*test  // send no more, and have intervals to settle yet
+	stopped  bool     // nothing is sent any more
 	asked    []string // names of the tests of the newest part
 	steps    steps
 	tick     int64         // the newest that was worked on; 0 before the first
@@ -75,11 +77,10 @@ func New(s Settings) *Sender {
 	return &Sender{settings: s, phase: int64(schedule.Spread(Tick, s.Name))}
 }
 
-// Apply takes up a part. A test that has changed begins anew; all others run on,
-// and only those pairs come or go that do.
-func (s *Sender) Apply(part inventory.Part) error {
+// Apply takes up a part. A test that has changed begins anew, once what it has
+// measured is settled; all others run on, and only those pairs come or go that do.
+func (s *Sender) Apply(part inventory.Part) {
 	var running []*test
-	var failed error
 	rate := 0.0
 	for _, plan := range part.Tests {
 		if plan.Kind != inventory.KindSTAMP {
@@ -96,21 +97,28 @@ func (s *Sender) Apply(part inventory.Part) error {
 		}
 		rate += plan.PacketRate(len(pairs))
 		t := s.running(plan, part)
-		t.take(pairs)
+		t.take(pairs, part.Peers)
 		running = append(running, t)
 	}
 	for _, t := range s.tests {
 		if !slices.Contains(running, t) {
-			failed = cmp.Or(failed, t.close())
+			s.ending = append(s.ending, t)
 		}
 	}
 	s.tests = running
 	s.forget(part)
 	for _, t := range running {
-		t.openLanes(s.settings.Open)
+		s.openLanes(t)
 		t.tellTrouble()
 	}
-	return failed
+}
+
+// openLanes opens those of a test, but where one that is ending may have its ports
+// still.
+func (s *Sender) openLanes(t *test) {
+	if !slices.ContainsFunc(s.ending, func(e *test) bool { return int(e.Port) <= t.LastPort() && int(t.Port) <= e.LastPort() }) {
+		t.openLanes(s.settings.Open)
+	}
 }
 
 // forget takes back what was told of tests that are in the part no more.
@@ -160,10 +168,9 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 	t.failures = nil
 	for _, l := range t.lanes {
 		targets := t.targets(l.family)
-		// Nothing passes a stranded one any more.
-		if l.stranded || l.socket != nil && targets == 0 {
+		if l.socket != nil && (targets == 0 || l.refused >= lasting) {
 			_ = l.socket.Close()
-			l.socket, l.stranded, l.awaited = nil, false, 0
+			l.socket, l.awaited, l.refused = nil, 0, 0
 		}
 		l.buffer = targets * (t.Size + overhead)
 		if l.socket != nil || targets == 0 {
@@ -191,7 +198,7 @@ const idleTick = 5 * Tick
 // Wait is how long from a moment the next tick is away.
 func (s *Sender) Wait(m Moment) time.Duration {
 	every := int64(idleTick)
-	if s.sends() || slices.ContainsFunc(s.tests, (*test).settles) {
+	if len(s.ending) > 0 || s.sends() || slices.ContainsFunc(s.tests, (*test).settles) {
 		every = int64(Tick)
 	}
 	return time.Duration(every - (m.Wall-s.phase)%every)
@@ -225,8 +232,9 @@ func (s *Sender) Tick(m Moment, emit func(Interval)) {
 		t.drain(m)
 		t.turn(m, stepped, pause)
 	}
+	s.windUp(m, stepped, pause, emit)
 	// One tick may be caught up with, and no more: what was not sent is not sent.
-	for n := max(s.tick+1, tick-1); n <= tick; n++ {
+	for n := max(s.tick+1, tick-1); n <= tick && !s.stopped; n++ {
 		for _, t := range s.tests {
 			t.send(m, n, n*int64(Tick)+s.phase)
 		}
@@ -236,10 +244,50 @@ func (s *Sender) Tick(m Moment, emit func(Interval)) {
 		given := len(t.closed)
 		t.settle(m, emit)
 		if len(t.closed) < given {
-			t.openLanes(s.settings.Open)
+			s.openLanes(t)
 		}
 	}
 }
+
+// windUp goes on with the tests that are ending, and lets others have the ports of
+// those that have ended.
+func (s *Sender) windUp(m Moment, stepped bool, pause time.Duration, emit func(Interval)) {
+	if len(s.ending) == 0 {
+		return
+	}
+	going := s.ending
+	s.ending = nil
+	for _, t := range going {
+		t.clock = s.clock
+		t.drain(m)
+		if !t.ending {
+			t.turn(m, stepped, pause)
+			t.end()
+		}
+		for t.settlesAt(m) {
+			t.settle(m, emit)
+		}
+		if len(t.closed) > 0 {
+			s.ending = append(s.ending, t)
+			continue
+		}
+		_ = t.close() // nothing is lost by it any more
+	}
+	for _, t := range s.tests {
+		s.openLanes(t)
+	}
+}
+
+// Stop has nothing sent any more: what was measured is given in the next ticks,
+// until Ended. What nothing can be said of any more is missed.
+func (s *Sender) Stop() {
+	s.ending = append(s.ending, s.tests...)
+	s.tests, s.stopped = nil, true
+}
+
+// Ended tells whether all that was measured is given. It is, LossThreshold and a
+// few ticks after Stop.
+func (s *Sender) Ended() bool { return s.stopped && len(s.ending) == 0 }
 
 // clockEvery is how often the clock's error is asked for.
 const clockEvery = 10 * time.Second
@@ -254,7 +302,8 @@ func (s *Sender) readClock(m Moment) {
 
 func (t *test) drain(m Moment) {
 	for _, l := range t.lanes {
-		if l.awaited <= 0 {
+		// Where nothing more is sent, awaited may be too low: it is of the newest packets.
+		if l.socket == nil || l.awaited <= 0 && !t.ending {
 			continue
 		}
 		if err := l.drain(t, m); err != nil {
@@ -274,5 +323,12 @@ func (t *test) send(m Moment, tick, due int64) {
 	}
 }
 
-// Close ends all tests.
-func (s *Sender) Close() error { return s.Apply(inventory.Part{}) }
+// Close ends all tests at once, settled or not.
+func (s *Sender) Close() (err error) {
+	for _, t := range slices.Concat(s.tests, s.ending) {
+		err = cmp.Or(err, t.close())
+	}
+	s.tests, s.ending = nil, nil
+	s.forget(inventory.Part{})
+	return err
+}

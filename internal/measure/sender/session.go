@@ -1,16 +1,13 @@
 package sender
 
 import (
+	"math/bits"
 	"time"
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/measure/stamp"
 	"ixpqos/internal/measure/timestamp"
 )
-
-// restartDistance is how far a reflector's number must fall back to be taken for
-// a new count rather than for a reply that was overtaken.
-const restartDistance = 64
 
 // session is one flow to one target.
 type session struct {
@@ -28,6 +25,14 @@ type session struct {
 	last     uint32 // the largest number in this life
 	stateful bool
 	known    bool // that it is stateful, and tells sessions by their SSID
+	ours     bool // it is a probe's: its times are the kernel's where it says so
+	// When the reply with the largest number was taken, by the clock that only goes
+	// on, and when the reflector received its packet.
+	lastSince    int64
+	lastReceived stamp.Timestamp
+	// starts tells of the newest 32 answered packets which one was the first of a
+	// life of the reflector, in bits.
+	starts uint32
 
 	// anchor is the newest answered packet of the intervals that are settled.
 	anchor point
@@ -76,58 +81,79 @@ func (s *session) left(lowSeq uint32, at int64) {
 	}
 }
 
-// arrive takes a reply. It tells whether it is a first one to a packet that is
-// kept account of.
-func (s *session) arrive(reply *stamp.Reply, in *timestamp.Incoming, m Moment, own stamp.ErrorEstimate) *record {
-	rec := s.records.find(reply.SenderSequence)
-	if rec == nil || rec.seq-s.unsettled >= s.next-s.unsettled || reply.SenderSent != stamp.TimestampOf(rec.sent, stamp.NTP) {
-		return nil // it is settled, or nobody's reply who received the packet
+// sent is the packet with that number and timestamp; nil where none was sent, or
+// its record is no longer there.
+func (s *session) sent(number uint32, at stamp.Timestamp) *record {
+	rec := s.records.find(number)
+	if rec == nil || number == s.next || at != stamp.TimestampOf(rec.sent, stamp.NTP) {
+		return nil
 	}
-	s.count(reply, rec)
+	return rec
+}
+
+// open tells whether the interval of a packet is not settled yet.
+func (s *session) open(rec *record) bool { return rec.seq-s.unsettled < s.next-s.unsettled }
+
+// arrive takes a reply to a packet whose interval is open. It tells whether it is
+// a first one.
+func (s *session) arrive(rec *record, reply *stamp.Reply, in *timestamp.Incoming, m Moment, own stamp.ErrorEstimate) (isFirst bool) {
+	s.count(reply, rec, m)
 	s.followUp(reply, in.At)
 	if rec.has(answered) {
 		rec.duplicates = min(rec.duplicates, 254) + 1
 		rec.high = max(rec.high, reply.Sequence)
-		return nil
+		return false
 	}
 	rec.low, rec.high, rec.life = reply.Sequence, reply.Sequence, s.life
 	s.take(rec, reply, in, m, own)
-	return rec
+	return true
 }
 
-// count follows the reflector's own numbers. One that falls back is of a
-// reflector that began anew, unless its packet was merely overtaken.
-func (s *session) count(reply *stamp.Reply, rec *record) {
+// count follows the reflector's own numbers.
+func (s *session) count(reply *stamp.Reply, rec *record, m Moment) {
 	s.stateful = s.stateful || s.heard && reply.Sequence != reply.SenderSequence
-	fell := s.heard && reply.Sequence <= s.last && !rec.has(answered)
-	if fell && (s.last-reply.Sequence > restartDistance || s.given(reply.Sequence)) {
+	anew := false
+	if !rec.has(answered) {
+		anew = s.heard && reply.Sequence <= s.last && s.isAnew(reply, rec)
+		s.starts <<= 1
+	}
+	switch {
+	case anew:
 		s.life++
-		s.last = reply.Sequence
+		s.starts |= 1
+	case s.heard && reply.Sequence < s.last:
 		return
 	}
-	if !s.heard || reply.Sequence >= s.last {
-		s.heard, s.last = true, reply.Sequence
-	}
+	s.heard, s.last = true, reply.Sequence
+	s.lastSince, s.lastReceived = int64(m.Since), reply.Received
 }
 
-// given tells whether the reflector gave that number to another packet already.
-func (s *session) given(number uint32) bool {
-	for seq := s.highest; s.highest-seq <= restartDistance; seq-- {
-		rec := s.records.find(seq)
-		if rec == nil {
-			return false
-		}
-		if rec.has(answered) && rec.life == s.life && rec.low <= number && number <= rec.high {
-			return true
-		}
-	}
-	return false
+// isAnew tells a reflector that began anew, by a number that is not above the
+// largest, from a reply that was merely overtaken: one that counts on gives a
+// packet that came later a larger number. This one came later if it was not even
+// sent when the reply with the largest was here, or if the reflector says so.
+func (s *session) isAnew(reply *stamp.Reply, rec *record) bool {
+	return rec.sentSince >= s.lastSince || reply.Received > s.lastReceived
+}
+
+// maxStarts is how often a reflector may begin anew within 32 answered packets:
+// one that seems to do it more often does not count a session's packets.
+const maxStarts = 2
+
+// counts tells whether a reflector's numbers may be those of a session's packets
+// (RFC 8762, section 4.3.1). Nothing follows from those of one that counts for all
+// sessions of a port together, or backwards, or not at all.
+func (s *session) counts(points []point, duplicates int64) bool {
+	// A copy may have come there whose reply was lost, and a packet that overtook
+	// the last may be lost since.
+	const slack = 2
+	return bits.OnesCount32(s.starts) <= maxStarts && excess(points) <= duplicates+slack
 }
 
 // followUp takes the kernel's T3 of the reply before (RFC 8972, section 4.7).
 func (s *session) followUp(reply *stamp.Reply, near int64) {
 	f := reply.FollowUp
-	if !f.Present() || f.Mode == stamp.ControlPlane {
+	if !f.Present() {
 		return
 	}
 	const reach = 4 // a reply before may have been lost or overtaken
@@ -138,10 +164,19 @@ func (s *session) followUp(reply *stamp.Reply, near int64) {
 		}
 		if rec.has(answered) && rec.life == s.life && rec.low == f.Sequence {
 			rec.t3 = f.Timestamp.UnixNano(reply.Error.Format(), near)
-			rec.flags |= kernelT3
+			rec.flags |= laterT3
+			if s.ofKernel(f.Mode) {
+				rec.flags |= kernelT3
+			}
 			return
 		}
 	}
+}
+
+// ofKernel tells whether a time of the reflector is its kernel's, or better. Where
+// software of another make says that a time is its own, it may be user space's.
+func (s *session) ofKernel(by stamp.Method) bool {
+	return by == stamp.HardwareAssisted || by == stamp.SoftwareLocal && s.ours
 }
 
 // take fills in what the first reply to a packet says.
@@ -155,7 +190,7 @@ func (s *session) take(rec *record, reply *stamp.Reply, in *timestamp.Incoming, 
 	if in.Kernel {
 		rec.flags |= kernelT4
 	}
-	if reply.ReceivedBy == stamp.SoftwareLocal || reply.ReceivedBy == stamp.HardwareAssisted {
+	if s.ofKernel(reply.ReceivedBy) {
 		rec.flags |= kernelT2
 	}
 	if reply.Error.Synchronized() && own.Synchronized() {

@@ -14,6 +14,9 @@ type books struct {
 	result   ippm.Result
 	detail   ippm.Detail
 	lateness *ippm.Delay
+	// uncounted are the flows whose losses the reflector's numbers do not place,
+	// and untimed the answered packets whose times cannot be.
+	uncounted, untimed int
 
 	points                  []point
 	gaps                    []gap
@@ -24,6 +27,7 @@ type books struct {
 func (b *books) open(id ippm.ID, kind string, length time.Duration, flows int) {
 	b.result = ippm.Result{ID: id, Kind: kind, Length: length, Flows: make([]ippm.Flow, 0, flows)}
 	b.detail = ippm.Detail{}
+	b.uncounted, b.untimed = 0, 0
 }
 
 // close gives the result. One-way delays stay in it only where they say more
@@ -120,14 +124,20 @@ func (b *books) place(f *ippm.Flow, s *session, from, to uint32, unserved *spans
 	if s.known || s.anchor != beginning {
 		b.points = append(b.points, s.anchor)
 	}
+	duplicates := int64(0)
 	for seq := from; seq != s.next; seq++ {
 		if rec := s.records.at(seq); rec.has(answered) {
 			b.points = append(b.points, rec.point())
+			duplicates += int64(rec.duplicates)
 		}
 	}
 	b.gaps = b.gaps[:0]
-	if s.stateful {
+	switch {
+	case !s.stateful:
+	case s.counts(b.points, duplicates):
 		b.gaps = gaps(b.gaps, b.points)
+	default:
+		b.uncounted++
 	}
 	open := b.gaps
 	for seq := from; seq != to; seq++ {
@@ -172,14 +182,17 @@ func (b *books) time(f *ippm.Flow, s *session, from, to uint32) {
 	b.rtts, b.forward, b.backward = b.rtts[:0], b.forward[:0], b.backward[:0]
 	wanted := flags(0)
 	for seq := from; seq != to; seq++ {
-		if rec := s.records.at(seq); rec.timed() && rec.has(kernelT1|kernelT3) {
-			wanted = kernelT1 | kernelT3
+		if rec := s.records.at(seq); rec.timed() && rec.has(kernelT1|laterT3) {
+			wanted = kernelT1 | laterT3
 			break
 		}
 	}
 	var before *record
 	for seq := from; seq != to; seq++ {
 		rec := s.records.at(seq)
+		if rec.comes() && !rec.timed() {
+			b.untimed++
+		}
 		if !rec.timed() || !rec.has(wanted) {
 			before = nil
 			continue

@@ -32,6 +32,7 @@ type test struct {
 	given    spans // in which whole intervals began, by the wall clock
 	closed   []interval
 	settled  int // pairs of the oldest closed interval
+	ending   bool
 	results  []ippm.Result
 	books    books
 	lateness ippm.Delay
@@ -66,21 +67,39 @@ func (t *test) from(family uint8) (netip.Addr, error) {
 
 // take makes the pairs those that are wanted. Those that stay are not touched:
 // what is measured to one target does not suffer from another that comes.
-func (t *test) take(wanted []inventory.Pair) {
+func (t *test) take(wanted []inventory.Pair, peers []inventory.Peer) {
 	t.unusable = nil
+	for _, p := range t.pairs {
+		if p != nil && !p.left && !slices.Contains(wanted, p.Pair) {
+			p.left, p.until = true, t.interval.number
+		}
+	}
+	if len(t.closed) == 0 {
+		t.dropLeft(t.interval.number)
+	}
+	for _, w := range wanted {
+		if !slices.ContainsFunc(t.pairs, func(p *pair) bool { return p != nil && !p.left && p.Pair == w }) {
+			t.add(w)
+		}
+	}
+	for _, p := range t.pairs {
+		if p != nil {
+			p.isProbe(slices.ContainsFunc(peers, func(q inventory.Peer) bool { return q.Name == p.Target && q.IsProbe() }))
+		}
+	}
+}
+
+// dropLeft drops the pairs that left the test of which all intervals are settled,
+// up to that one.
+func (t *test) dropLeft(settled uint32) {
 	for slot, p := range t.pairs {
-		if p != nil && !slices.Contains(wanted, p.Pair) {
+		if p != nil && p.left && settled+1 >= p.until {
 			delete(t.bySSID, p.ssid)
 			t.pairs[slot] = nil
 		}
 	}
 	for len(t.pairs) > 0 && t.pairs[len(t.pairs)-1] == nil {
 		t.pairs = t.pairs[:len(t.pairs)-1]
-	}
-	for _, w := range wanted {
-		if !slices.ContainsFunc(t.pairs, func(p *pair) bool { return p != nil && p.Pair == w }) {
-			t.add(w)
-		}
 	}
 }
 
@@ -124,8 +143,7 @@ func (t *test) openSessions(p *pair) error {
 	if p.Family == 6 {
 		payload = t.Size - udpHeader - ipv6Header
 	}
-	// An interval, what is sent until it is settled, and one packet at either end.
-	size := ringSize(int((t.Every+settleAfter+(settleTicks+1)*Tick)/t.Spacing) + 2)
+	size := recordsFor(t.Every, t.Spacing)
 	records := make([]record, size*t.Flows)
 	for flow := range t.Flows {
 		packet, err := stamp.AppendRequest(nil, stamp.Request{SSID: p.ssid, ReplyDSCP: t.DSCP}, payload)
@@ -137,6 +155,12 @@ func (t *test) openSessions(p *pair) error {
 	return nil
 }
 
+// recordsFor is how many records a session needs: of an interval, what is sent
+// until it is settled, and one packet at either end.
+func recordsFor(every, spacing time.Duration) int {
+	return ringSize(int((every+settleAfter+(settleTicks+1)*Tick)/spacing) + 2)
+}
+
 func (t *test) pairAt(slot int) *pair {
 	if slot >= len(t.pairs) {
 		return nil
@@ -144,20 +168,22 @@ func (t *test) pairAt(slot int) *pair {
 	return t.pairs[slot]
 }
 
-func (t *test) pairTo(address netip.AddrPort) *pair {
+// pairTo is the pair to an address and port, the one that is sent to where there
+// are two.
+func (t *test) pairTo(address netip.AddrPort) (found *pair) {
 	for _, p := range t.pairs {
-		if p != nil && p.to == address {
-			return p
+		if p != nil && p.to == address && (found == nil || found.left) {
+			found = p
 		}
 	}
-	return nil
+	return found
 }
 
 func (t *test) settlePair(p *pair, i interval) {
 	if p == nil {
 		return
 	}
-	if !i.whole || i.number < p.from {
+	if !i.whole || i.number < p.from || p.left && i.number >= p.until {
 		for _, s := range p.sessions {
 			s.discard(i.number)
 		}
@@ -170,6 +196,8 @@ func (t *test) settlePair(p *pair, i interval) {
 	for flow, s := range p.sessions {
 		t.books.settle(s, t.Port+uint16(flow), i.number, &p.unserved)
 	}
+	p.uncounted += t.books.uncounted
+	p.untimed += t.books.untimed
 	t.results = append(t.results, t.books.close())
 }
 

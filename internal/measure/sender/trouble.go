@@ -19,6 +19,8 @@ func (t *test) tellTrouble() {
 	for _, p := range t.pairs {
 		if p != nil {
 			wrong = append(wrong, p.trouble(t))
+			wrong = append(wrong, p.told.sentences(p)...)
+			p.told = told{}
 		}
 	}
 	t.tell(trouble.Sentence(t.Name, append(wrong, t.socketTroubles()...)))

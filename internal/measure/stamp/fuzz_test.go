@@ -121,7 +121,7 @@ func FuzzReply(f *testing.F) {
 		replyHeader+"0001FFFF", replyHeader+"0007")
 	f.Fuzz(func(t *testing.T, packet []byte) {
 		reply, err := ParseReply(packet)
-		if (err != nil) != (len(packet) < 41) {
+		if (err != nil) != (len(packet) < 38) {
 			t.Fatalf("%d octets: error %v", len(packet), err)
 		}
 		if err != nil {

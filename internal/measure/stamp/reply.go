@@ -2,7 +2,7 @@ package stamp
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 )
 
 // The offsets in a Session-Reflector packet, after the SSID.
@@ -16,9 +16,10 @@ const (
 	replyRestAt      = 41
 )
 
-// lightReplySize is the size of the smallest TWAMP-Light reply (RFC 8762
-// section 4.6): all before its padding.
-const lightReplySize = replyRestAt
+// lightReplySize is the size of the smallest reply that is read. TWAMP-Light's
+// has 41 octets before its padding (RFC 8762 section 4.6), but there are
+// reflectors that leave the TTL and the zeros around it away.
+const lightReplySize = senderZerosAt
 
 // Reply is a Session-Reflector packet as the Session-Sender reads it (RFC 8762
 // section 4.3.1, with the SSID of RFC 8972 section 3):
@@ -62,7 +63,9 @@ type Reply struct {
 	SenderSequence uint32
 	SenderSent     Timestamp // T1
 	SenderError    ErrorEstimate
-	SenderTTL      uint8
+	// NoTTL says that there is no SenderTTL: the reply has under 41 octets.
+	SenderTTL uint8
+	NoTTL     bool
 
 	// From the Class of Service TLV, where HasClassOfService: what the
 	// reflector received, and whether it refused to send the reply with the
@@ -81,19 +84,18 @@ type Reply struct {
 	SentBy     Method
 
 	// Zeros are the octets between the Session-Sender's Error Estimate and its
-	// TTL, which must be zero, and Rest is the part of the packet after it.
+	// TTL, which must be zero, and Rest is the part of the packet after it. Without
+	// a TTL Rest is all that follows the Error Estimate.
 	Zeros uint16
 	Rest  []byte
 }
-
-var errShortReply = errors.New("a STAMP or TWAMP-Light reply has 41 octets or more: this one is shorter")
 
 // ParseReply reads what a Session-Reflector of STAMP or TWAMP-Light sent. Rest
 // is part of packet. The padding of the latter holds no TLV that counts: it is
 // too short, or has the flags that the Session-Sender gave it.
 func ParseReply(packet []byte) (Reply, error) {
 	if len(packet) < lightReplySize {
-		return Reply{}, errShortReply
+		return Reply{}, fmt.Errorf("a STAMP or TWAMP-Light reply must have %d octets or more: this one has %d", lightReplySize, len(packet))
 	}
 	r := Reply{
 		Sequence:       binary.BigEndian.Uint32(packet[sequenceAt:]),
@@ -104,9 +106,11 @@ func ParseReply(packet []byte) (Reply, error) {
 		SenderSequence: binary.BigEndian.Uint32(packet[senderSequenceAt:]),
 		SenderSent:     Timestamp(binary.BigEndian.Uint64(packet[senderSentAt:])),
 		SenderError:    ErrorEstimate(binary.BigEndian.Uint16(packet[senderErrorAt:])),
-		SenderTTL:      packet[senderTTLAt],
-		Zeros:          binary.BigEndian.Uint16(packet[senderZerosAt:]),
-		Rest:           packet[replyRestAt:],
+		Rest:           packet[senderZerosAt:],
+	}
+	if r.NoTTL = len(packet) < replyRestAt; !r.NoTTL {
+		r.SenderTTL = packet[senderTTLAt]
+		r.Zeros, r.Rest = binary.BigEndian.Uint16(packet[senderZerosAt:]), packet[replyRestAt:]
 	}
 	if len(packet) > BaseSize {
 		r.parseTLVs(packet[BaseSize:])
@@ -154,7 +158,9 @@ func (r Reply) Append(dst []byte) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, r.SenderSequence)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(r.SenderSent))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(r.SenderError))
-	dst = binary.BigEndian.AppendUint16(dst, r.Zeros)
-	dst = append(dst, r.SenderTTL)
+	if !r.NoTTL {
+		dst = binary.BigEndian.AppendUint16(dst, r.Zeros)
+		dst = append(dst, r.SenderTTL)
+	}
 	return append(dst, r.Rest...)
 }

@@ -1,7 +1,7 @@
 package stamp
 
 import (
-	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,7 +114,19 @@ func TestLightReplies(t *testing.T) {
 }
 
 func TestShortReply(t *testing.T) {
-	if _, err := ParseReply(octets(t, replyHeader)[:40]); !errors.Is(err, errShortReply) {
+	if _, err := ParseReply(octets(t, replyHeader)[:37]); err == nil || !strings.Contains(err.Error(), "38 octets or more: this one has 37") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestRepliesWithoutTTL: some reflectors leave it away, with the zeros around it.
+func TestRepliesWithoutTTL(t *testing.T) {
+	for size := 38; size < 41; size++ {
+		packet := octets(t, replyHeader)[:size]
+		want := sampleReply()
+		want.SenderTTL, want.NoTTL, want.Rest = 0, true, packet[38:]
+		if diff := cmp.Diff(want, mustParseReply(t, packet)); diff != "" {
+			t.Errorf("%d octets: %s", size, diff)
+		}
 	}
 }

@@ -14,7 +14,7 @@ func Open(o Options) (*Socket, error) {
 		return nil, err
 	}
 	o.Local = netip.AddrPortFrom(o.Local.Addr().Unmap(), o.Local.Port())
-	s := &Socket{identify: o.Identify, keepProcessor: o.KeepProcessor}
+	s := &Socket{identify: o.Identify, keepProcessor: o.KeepProcessor, cutLonger: o.CutLonger}
 	family := familyOf(o.Local.Addr())
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.IPPROTO_UDP)
 	if err != nil {

@@ -29,8 +29,9 @@ type Options struct {
 	// Batch is the most packets of one system call, 1 to 1024.
 	Batch int
 	// MaxPacket is the longest UDP payload that is received, in octets. Longer
-	// packets are passed over.
+	// packets are passed over, or with CutLonger their front is received.
 	MaxPacket int
+	CutLonger bool
 	// Identify finds in the front of a payload that was sent (all of it, or 128
 	// octets and more) the ID that it was sent with. It is used only by kernels
 	// before Linux 6.13, which cannot keep an ID with a packet and give the

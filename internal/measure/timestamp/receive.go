@@ -110,7 +110,7 @@ func (s *Socket) take(n int) []Incoming {
 	s.received = s.received[:0]
 	now := Now()
 	for i := range n {
-		if s.incoming.cut(i) {
+		if !s.cutLonger && s.incoming.cut(i) {
 			continue
 		}
 		p := Incoming{

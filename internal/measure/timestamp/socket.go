@@ -20,6 +20,7 @@ type Socket struct {
 	doubt         string
 	identify      func([]byte) uint32
 	keepProcessor bool
+	cutLonger     bool
 
 	outgoing *batch
 	incoming *batch

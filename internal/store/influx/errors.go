@@ -27,6 +27,22 @@ func explain(tried, where string, err error) error {
 	return fmt.Errorf("%s: InfluxDB at %s: %w", tried, where, err)
 }
 
+// explainInit is explain for init itself, to which the advice to run it is none.
+func explainInit(tried, where string, err error) error {
+	var e *api.Error
+	if !errors.As(err, &e) {
+		return explain(tried, where, err)
+	}
+	hint := "the token must be an operator's, which `influx setup` made (`influx auth list` shows it): set INFLUX_TOKEN or INFLUX_TOKEN_FILE to that"
+	switch {
+	case missing(e):
+		hint = "the organisation must be there before init, and the token must be an operator's: check its name (INFLUX_ORG; `influx org list` shows them)"
+	case e.StatusCode != http.StatusUnauthorized && e.StatusCode != http.StatusForbidden:
+		return explain(tried, where, err)
+	}
+	return fmt.Errorf("%s: InfluxDB at %s: %w: %s: %w", tried, where, unavailable(err), hint, err)
+}
+
 // unavailable is a store.ErrUnavailable, a store.Passing where InfluxDB was not
 // reached, or cannot take more just now.
 func unavailable(err error) error {

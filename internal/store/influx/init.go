@@ -49,7 +49,7 @@ func Init(ctx context.Context, address, org, operatorToken string, names Buckets
 	defer cancel()
 	p := preparing{service: newClient(address, operatorToken, client).HTTPService()}
 	if err := p.all(ctx, org, names.orDefaults(), keep); err != nil {
-		return Initialised{Buckets: p.done.Buckets}, errors.Join(explain(tried, address, err), p.revoke(ctx))
+		return Initialised{Buckets: p.done.Buckets}, errors.Join(explainInit(tried, address, err), p.revoke(ctx))
 	}
 	return p.done, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,9 +19,12 @@ import (
 type held struct {
 	recorder
 	open chan struct{}
+	keep atomic.Int64 // how many wait
 }
 
 func (h *held) RoundTrip(request *http.Request) (*http.Response, error) {
+	h.keep.Add(1)
+	defer h.keep.Add(-1)
 	select {
 	case <-h.open:
 	case <-request.Context().Done():
@@ -49,8 +53,11 @@ func TestJoined(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := &held{open: make(chan struct{})}
 			opts := newWorldOptions(t, h)
+			opts.Timeout = bound // a held request must not end while the others are on their way
 			s := open(t, opts)
 			var working sync.WaitGroup
+			defer working.Wait()
+			var ended atomic.Int64
 			for i := range 20 {
 				batch := batchAt(fmt.Sprint("p", i+3), now)
 				ctx, cancel := context.WithCancel(t.Context())
@@ -61,13 +68,18 @@ func TestJoined(t *testing.T) {
 					good = c.check
 				}
 				working.Go(func() {
+					defer ended.Add(1)
 					if rejected, err := s.Put(ctx, batch); !good(len(rejected), err) {
 						t.Errorf("%s: %v, %v", batch.Probe, rejected, err)
 					}
 				})
-				for i >= 4 && s.Waiting() < i-3 && !(name == "one gives up" && s.Waiting() == i-4) {
-					time.Sleep(time.Millisecond)
-				}
+				// None comes before the one before it has its place, which none leaves for another.
+				await(t, func() error {
+					if held, waiting, ended := h.keep.Load(), s.Waiting(), ended.Load(); int(held+ended)+waiting != i+1 {
+						return fmt.Errorf("of %d batches %d are sent, %d wait and %d ended", i+1, held, waiting, ended)
+					}
+					return nil
+				})
 			}
 			close(h.open)
 			working.Wait()
@@ -75,6 +87,28 @@ func TestJoined(t *testing.T) {
 				t.Errorf("%d requests, more than %d", got, c.requests)
 			}
 		})
+	}
+}
+
+// bound is how long anything may take that is waited for.
+const bound = 2 * time.Minute
+
+// await polls until a condition gives no error.
+func await(t *testing.T, condition func() error) {
+	t.Helper()
+	late := time.After(bound)
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := condition()
+		if err == nil {
+			return
+		}
+		select {
+		case <-late:
+			t.Fatalf("not within %v: %v", bound, err)
+		case <-poll.C:
+		}
 	}
 }
 
