@@ -126,6 +126,11 @@ var measurements = []measurement{
 		{"packets with the kernel's T1", "%", atLeast(100), quantile("kernel_t1_percent", 0)},
 		{"packets with the kernel's T3", "%", atLeast(97), quantile("kernel_t3_percent", 0)},
 	}},
+	{"ping: accuracy of the round-trip time", takePingAccuracy, []figure{
+		{"ping RTT over a veth link, idle, p99", "µs", nil, median("ping_idle_p99_us")},
+		{"ping RTT p99, all cores saturated", "µs", nil, median("ping_loaded_p99_us")},
+		{"ping RTT p99, all cores saturated, share of idle", "%", atMost(125), ratio("ping_loaded_p99_us", "ping_idle_p99_us")},
+	}},
 	{"STAMP: 100 targets on one core", takeScale, []figure{
 		{"100 targets × 16 flows on one core, lateness p99", "ms", under(10), thousandth(highest("scale_late_p99_us"))},
 		{"the same, packets dropped by the sender's kernel", "packets", atMost(0), highest("scale_drops")},

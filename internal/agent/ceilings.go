@@ -144,7 +144,7 @@ func (l *load) take(part inventory.Part, t inventory.Test) error {
 		if err := ping.Fits(t, pairs); err != nil {
 			return err
 		}
-		l.perSecond += ping.PacketRate(t, pairs)
+		l.perSecond += t.PacketRate(pairs)
 	case inventory.KindSTAMP:
 		if err := sender.Check(t, pairs); err != nil {
 			return err

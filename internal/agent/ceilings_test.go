@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -103,8 +100,7 @@ func checkConfig(t *testing.T, c wire.Config) error {
 
 // TestWhatPassesACeilingIsNotTakenUp: the configuration before stays in force.
 func TestWhatPassesACeilingIsNotTakenUp(t *testing.T) {
-	p := &puller{api: &api{name: "p1"}, file: filepath.Join(t.TempDir(), "config.json"), board: newBoard(func(string, string) {}),
-		log: slog.New(slog.DiscardHandler), parts: make(chan inventory.Part, 2), taking: func(inventory.Part) {}, taken: func(context.Context, inventory.Part) error { return nil }}
+	p, got := newPuller(t, settings(t, "http://127.0.0.1:1"))
 	take := func(change func(*wire.Config)) error {
 		c := fine()
 		change(&c)
@@ -114,12 +110,12 @@ func TestWhatPassesACeilingIsNotTakenUp(t *testing.T) {
 		}
 		return p.take(t.Context(), body)
 	}
-	if err := take(func(*wire.Config) {}); err != nil || len(p.parts) != 1 {
-		t.Fatalf("a fine one: %v, %d parts", err, len(p.parts))
+	if err := take(func(*wire.Config) {}); err != nil || len(got.parts) != 1 {
+		t.Fatalf("a fine one: %v, %d parts", err, len(got.parts))
 	}
 	err := take(func(c *wire.Config) { c.Tests[1].SpacingMS = 0 })
-	if err == nil || !strings.Contains(err.Error(), `test "fabric": spacing 0s`) || len(p.parts) != 1 {
-		t.Errorf("error %v, %d parts; want one that names the test, and no part handed on", err, len(p.parts))
+	if err == nil || !strings.Contains(err.Error(), `test "fabric": spacing 0s`) || len(got.parts) != 1 {
+		t.Errorf("error %v, %d parts; want one that names the test, and no part handed on", err, len(got.parts))
 	}
 }
 

@@ -158,6 +158,18 @@ func (c *conn) prepare(fd int, w way) error {
 	return err
 }
 
+// keepStamping keeps the kernel stamping what comes, which it begins with a
+// moment after a first socket asks for it, and ends with the last one: sockets
+// that live for a round would miss the time of their first replies.
+func keepStamping() (end func(), err error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open a socket: %w", err)
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPING, stampFlags)
+	return func() { _ = unix.Close(fd) }, nil
+}
+
 func bindDevice(fd int, iface string) error {
 	if iface == "" {
 		return nil

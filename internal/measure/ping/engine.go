@@ -56,6 +56,11 @@ type when struct {
 // every interval's results to emit. Tests that a new part does not change run
 // on untouched. A nil error is the context's end.
 func (e *Engine) Run(ctx context.Context, parts <-chan inventory.Part, emit func(context.Context, ippm.Batch) error) error {
+	end, err := keepStamping()
+	if err != nil {
+		return err
+	}
+	defer end()
 	scheduler, err := schedule.New(e.Clock, e.Log)
 	if err != nil {
 		return err
@@ -153,11 +158,6 @@ func fit(t inventory.Test, pairs int) (schedule.Timetable, error) {
 	return timetable, err
 }
 
-// PacketRate is how many pings a second a round over so many pairs sends at most.
-func PacketRate(t inventory.Test, pairs int) float64 {
-	return float64(min(pairs, inventory.RoundBound)) / t.Spacing.Seconds()
-}
-
 // Check refuses one round of what no exchange means, but a mistake or a stolen
 // server might ask for.
 func Check(t inventory.Test, pairs int) error {
@@ -176,7 +176,7 @@ func Check(t inventory.Test, pairs int) error {
 		return fmt.Errorf("timeout %v is not above %v and at most %v", t.Timeout, inventory.LossThreshold, inventory.MaxTimeout)
 	case t.DSCP > 63:
 		return fmt.Errorf("dscp %d is over 63", t.DSCP)
-	case PacketRate(t, pairs) > maxPerSecond:
+	case t.PacketRate(pairs) > maxPerSecond:
 		return fmt.Errorf("%d pairs each %v are more than the %d packets a second that a probe sends", pairs, t.Spacing, maxPerSecond)
 	}
 	return nil
@@ -197,25 +197,36 @@ func (e *Engine) round(ctx context.Context, name string, start, end time.Time, e
 		return
 	}
 	measured, err := Round{Source: part.Probe, Test: test, Pairs: pairs, Interface: part.Interface, Names: &e.names, Start: start, Length: end.Sub(start)}.Run(ctx)
-	if err != nil {
-		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
-	} else {
-		e.tell(name, trouble.Sentence(name, wrong(measured)))
-	}
-	if ctx.Err() != nil && cut(measured, test.Count) {
+	switch {
+	case ctx.Err() == nil:
+		e.judge(name, measured, err)
+	case cut(measured, test.Count): // which tells nothing of what is wrong, or no more
 		e.Missed()
 	}
-	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start}
-	for _, m := range measured {
-		// A round that was cut short says nothing about pairs that it had not begun.
-		if m.Sent+m.Refused > 0 {
-			batch.Results = append(batch.Results, m.Result)
-		}
-	}
+	batch := ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: start, Results: results(measured)}
 	// The results must reach the spool even when the round was cut short.
 	if err := emit(context.WithoutCancel(ctx), batch); err != nil {
 		e.Log.Error("results could not be kept", "test", name, "interval", start, "error", err)
 	}
+}
+
+// judge tells what is wrong with a round, or that nothing is any more.
+func (e *Engine) judge(name string, measured []Measured, err error) {
+	if err != nil {
+		e.tell(name, fmt.Sprintf("test %q is not run: %v", name, err))
+		return
+	}
+	e.tell(name, trouble.Sentence(name, wrong(measured)))
+}
+
+// results: a round that was cut short says nothing of pairs that it had not begun.
+func results(measured []Measured) (all []ippm.Result) {
+	for _, m := range measured {
+		if m.Sent+m.Refused > 0 {
+			all = append(all, m.Result)
+		}
+	}
+	return all
 }
 
 // cut tells whether a round ended before all was sent.

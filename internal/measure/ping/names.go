@@ -42,13 +42,6 @@ func (n *Names) own(ctx context.Context, host string, family uint8) (ip netip.Ad
 	return ip, note, err
 }
 
-// CheckOwn tells why pings could not leave by an own address of the inventory,
-// and what it is.
-func CheckOwn(ctx context.Context, host string, family uint8) (netip.Addr, error) {
-	ip, _, err := new(Names).resolve(ctx, host, family, isLocal(host))
-	return ip, err
-}
-
 // isLocal: localhost means this host by intent (RFC 6761, section 6.3).
 func isLocal(host string) bool {
 	host = strings.TrimSuffix(strings.ToLower(host), ".")

@@ -37,7 +37,7 @@ type ping struct {
 	gone     bool
 	sent     moment
 	answered bool
-	timed    bool // by the kernel
+	sample   bool
 	rtt      time.Duration
 }
 
@@ -90,7 +90,8 @@ func (t *tally) answer(seq int, rtt time.Duration, timed bool) {
 		t.onDuplicate(seq)
 		return
 	}
-	p.answered, p.rtt, p.timed = true, rtt, timed
+	// Once the kernel gives times, a reply without one is no sample.
+	p.answered, p.rtt, p.sample = true, rtt, timed || t.timed == 0
 	if seq < t.highest {
 		t.reordered++
 	}
@@ -167,7 +168,7 @@ func (t *tally) outcome(now moment, interrupted bool) outcome {
 		case !p.gone:
 		case p.answered:
 			out.Sent++
-			out.take(p.rtt, p.timed || t.untimed())
+			out.take(p.rtt, p.sample)
 		case now.since-p.sent.since >= inventory.LossThreshold:
 			out.Sent++
 			out.Unplaced++
@@ -183,8 +184,7 @@ func (t *tally) outcome(now moment, interrupted bool) outcome {
 	return out
 }
 
-// take counts a reply. Only a sample has a round-trip time: where the kernel
-// gives its times, one without has none.
+// take counts a reply. Only a sample has a round-trip time.
 func (o *outcome) take(rtt time.Duration, sample bool) {
 	if rtt > inventory.LossThreshold {
 		o.Late++

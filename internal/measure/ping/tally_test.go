@@ -89,10 +89,10 @@ func TestWhatBecomesOfPings(t *testing.T) {
 			happens: func(t *tally) { t.onReply(1, -ms, at(1001*ms)) },
 			end:     9 * time.Second, want: ippm.Counts{Sent: 4, Received: 1, Unplaced: 3}, samples: 0,
 		},
-		"one without the kernel's time is no sample": {
+		"one without the kernel's time, among others, is no sample": {
 			happens: func(t *tally) {
-				t.onUntimed(1, at(1900*ms))
-				t.onReply(2, ms, at(2900*ms))
+				t.onReply(1, ms, at(1900*ms))
+				t.onUntimed(2, at(2900*ms))
 			},
 			end: 9 * time.Second, want: ippm.Counts{Sent: 4, Received: 2, Unplaced: 2}, samples: 1,
 		},
