@@ -90,7 +90,7 @@ func (s Service) Function(ctx context.Context, log *slog.Logger) error {
 	var asked sync.WaitGroup
 	asked.Go(func() { store.sayIfNotReady(ctx, log) })
 	defer asked.Wait()
-	return lambdahttp.Serve(ctx, s.handler(config, store, access.NewMetrics(), log))
+	return lambdahttp.Serve(ctx, withNames(config.inventory.Current, s.handler(config, store, access.NewMetrics(), log)))
 }
 
 // Serve serves over HTTP, takes up changed files and removes old results.

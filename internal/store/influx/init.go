@@ -49,9 +49,26 @@ func Init(ctx context.Context, address, org, operatorToken string, names Buckets
 	defer cancel()
 	p := preparing{service: newClient(address, operatorToken, client).HTTPService()}
 	if err := p.all(ctx, org, names.orDefaults(), keep); err != nil {
-		return Initialised{Buckets: p.done.Buckets}, errors.Join(explain(tried, address, err), p.revoke(ctx))
+		return Initialised{Buckets: p.done.Buckets}, errors.Join(explainInit(tried, address, err), p.revoke(ctx))
 	}
 	return p.done, nil
+}
+
+// explainInit is explain for who has no token of init yet: advice to run init is
+// none here.
+func explainInit(tried, address string, err error) error {
+	switch code, _ := status(err); code {
+	case http.StatusUnauthorized:
+		return fmt.Errorf("%s: InfluxDB at %s: it does not know the token: give that of an operator, which `influx setup` made "+
+			"(`influx auth list` shows it), in $INFLUX_TOKEN or by --influx-token-file: %w", tried, address, err)
+	case http.StatusForbidden:
+		return fmt.Errorf("%s: InfluxDB at %s: the token does not allow it: it must be an operator's, which `influx setup` made, "+
+			"and not one that init printed: %w", tried, address, err)
+	case http.StatusNotFound:
+		return fmt.Errorf("%s: InfluxDB at %s: name the organisation that InfluxDB was set up with, by --influx-org or $INFLUX_ORG, "+
+			"and use its operator's token: %w", tried, address, err)
+	}
+	return explain(tried, address, err)
 }
 
 // revoke ends the tokens that were made: nobody was shown them. It has time of its own.

@@ -47,6 +47,8 @@ func TestInit(t *testing.T) {
 		_, err := influx.Init(t.Context(), w.URL, org, token, w.buckets, influx.DefaultRetention)
 		if err == nil {
 			t.Errorf("Init of %q with %q succeeded", org, token)
+		} else if !strings.Contains(err.Error(), "operator's token") && !strings.Contains(err.Error(), "that of an operator") || strings.Contains(err.Error(), "ixpqos-server init") {
+			t.Errorf("Init of %q with another token advises: %v", org, err)
 		}
 	}
 }
