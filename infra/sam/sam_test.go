@@ -151,7 +151,7 @@ func testAnswers(t *testing.T, url string) {
 		{"POST", "/api/v2/results", "key of p1", "{", 400, ""},
 		{"POST", "/api/v2/results", "key of p1", "", 400, ""},
 		{"POST", "/api/v2/results", "key of p1", `{"probe":"p2","start":"2026-01-01T00:00:00Z"}`, 403, "cannot report as"},
-		{"GET", "/api/v2/matrix", "key of p1", "", 401, "not accepted"},
+		{"GET", "/api/v2/matrix", "key of p1", "", 403, "this key is probe"},
 		{"GET", "/api/v2/matrix?test=ping&family=4", "key of noc", "", 200, `"cells"`},
 		{"GET", "/api/v2/pairs/p1/no%20such/series", "key of noc", "", 404, `no such`},
 		{"GET", "/assets/page.css", "", "", 200, "{"},

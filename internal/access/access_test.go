@@ -176,6 +176,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 	viewersKey := func(name string) string {
 		return `this key is viewer "` + name + `"'s: it may read, and this needs a probe's; make one by: ixpqos-server key new NAME, and write its sha256 into the inventory`
 	}
+	probesKey := func(name string) string {
+		return `this key is probe "` + name + `"'s: it may report, and this needs a viewer's; make one by: ixpqos-server key new NAME --role viewer, and write its sha256 into the inventory`
+	}
 	s, open := serve(t, false), serve(t, true)
 	for _, c := range []struct {
 		name            string
@@ -186,15 +189,15 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"an empty key", []string{access.HeaderKey, ""}, noKey, noKey},
 		{"a wrong key", []string{access.HeaderKey, "wrong"}, wrongKey, wrongKey},
 		{"a hash for a key", []string{access.HeaderKey, hashOf("probe")}, wrongKey, wrongKey},
-		{"the key of a probe", []string{access.HeaderKey, "probe"}, "", wrongKey},
-		{"the key of a probe in a file of its own", []string{access.HeaderKey, "probe-file"}, "", wrongKey},
+		{"the key of a probe", []string{access.HeaderKey, "probe"}, "", probesKey("p1")},
+		{"the key of a probe in a file of its own", []string{access.HeaderKey, "probe-file"}, "", probesKey("p2")},
 		{"the key of a viewer", []string{access.HeaderKey, "viewer"}, viewersKey("noc"), ""},
 		{"the key of a viewer in a file of its own", []string{access.HeaderKey, "viewer-file"}, viewersKey("boss"), ""},
 		{"a viewer's password", []string{"Authorization", basic("anybody", "viewer")}, noKey, ""},
 		{"a viewer's password from a file of its own", []string{"Authorization", basic("", "viewer-file")}, noKey, ""},
 		{"a viewer's key as user", []string{"Authorization", basic("viewer", "")}, noKey, noKey},
 		{"a wrong password", []string{"Authorization", basic("noc", "wrong")}, noKey, wrongKey},
-		{"a probe's key as password", []string{"Authorization", basic("p1", "probe")}, noKey, wrongKey},
+		{"a probe's key as password", []string{"Authorization", basic("p1", "probe")}, noKey, probesKey("p1")},
 		{"a bearer", []string{"Authorization", "Bearer viewer"}, noKey, noKey},
 		{"a wrong key and a good password", []string{access.HeaderKey, "wrong", "Authorization", basic("noc", "viewer")}, wrongKey, wrongKey},
 	} {
@@ -292,10 +295,43 @@ func TestNewKey(t *testing.T) {
 	if hash != sha256.Sum256([]byte(key)) {
 		t.Error("the hash is not the SHA-256 of the key's text")
 	}
-	if secret, err := hex.DecodeString(key); err != nil || len(secret) != 32 {
+	bare, prefixed := strings.CutPrefix(key, "ixp_") // so that it is never taken for a hash
+	if secret, err := hex.DecodeString(bare); !prefixed || err != nil || len(secret) != 32 {
 		t.Errorf("the key %q holds %d bytes, %v; want 32", key, len(secret), err)
 	}
 	if other, _ := access.NewKey(); other == key {
 		t.Error("two keys are the same")
+	}
+}
+
+// TestKeyWhereItsHashBelongs: an old key looks like a hash, and opens nothing; the
+// log says what is wrong, and not the key.
+func TestKeyWhereItsHashBelongs(t *testing.T) {
+	s := serve(t, false)
+	old := strings.Repeat("0123456789abcdef", 4)
+	write(t, s.path("inventory.yaml"), fmt.Sprintf(exchange, old, hashOf("viewer")))
+	if changed, err := s.inventory.Reload(); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	s.do(t, http.MethodGet, forProbes, access.HeaderKey, old).isProblem(t, http.StatusUnauthorized, "the key is not accepted")
+	if log := s.log.String(); !strings.Contains(log, "it stands itself where its SHA-256 belongs") || strings.Contains(log, old) {
+		t.Errorf("the log is %s", log)
+	}
+}
+
+// TestProblemsAreBounded: a probe tells them on.
+func TestProblemsAreBounded(t *testing.T) {
+	s := serve(t, true)
+	for _, path := range []string{"/" + strings.Repeat("x", 20_000), forViewers + "?" + strings.Repeat("y", 20_000), forViewers + "?" + strings.Repeat("&a", 9_000)} {
+		if got := s.do(t, http.MethodGet, path); len(got.body) > 5_000 || got.StatusCode < 400 {
+			t.Errorf("%d, %d bytes: %.200s", got.StatusCode, len(got.body), got.body)
+		}
+	}
+	many := forViewers + "?"
+	for i := range 500 {
+		many += fmt.Sprintf("&x%d=1", i)
+	}
+	if got := s.do(t, http.MethodGet, many); !strings.Contains(got.body, "and 400 more") {
+		t.Errorf("%d bytes: %.200s", len(got.body), got.body)
 	}
 }

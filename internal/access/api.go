@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,7 +36,8 @@ type API struct {
 	Gate Gate
 	log  *slog.Logger
 	// described makes the API that /openapi.json describes.
-	described func() *API
+	described  func() *API
+	rejections rejections
 }
 
 // NewAPI makes an API without operations, but with /healthz and /openapi.json.
@@ -51,8 +53,12 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 		schemeViewer: {Type: "apiKey", In: "header", Name: HeaderKey, Description: "the key of a viewer"},
 		schemeBasic:  {Type: "http", Scheme: "basic", Description: "the key of a viewer as the password"},
 	}
+	config.Transformers = append(config.Transformers, boundProblem)
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	mux := http.NewServeMux()
-	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log}
+	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log, rejections: rejections{log: log, now: time.Now}}
 	a.described = func() *API { return a }
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.described().OpenAPI()) })
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
@@ -76,24 +82,29 @@ func (a *API) Describe(whole func() *API) { a.described = whole }
 // ready answers /readyz within this time, whatever the store does.
 const readyTimeout = 3 * time.Second
 
-// ServeReady makes /readyz answer 200 while all checks pass, and 503 with the
-// sentence of the first that does not.
+// ServeReady makes /readyz answer 200 while all checks pass, and otherwise 503:
+// with the sentence of the first that does not to whoever has a viewer's key, also
+// where everybody may read, since it names hosts and paths.
 func (a *API) ServeReady(checks ...func(context.Context) error) {
 	a.describe("/readyz", "Whether requests can be served now", nil, http.StatusServiceUnavailable)
 	// Where the halves of the API are functions of their own, each is asked below
 	// a name: the gateway sends /readyz itself to one of them.
 	for _, path := range []string{"GET /readyz", "GET /readyz/{function}"} {
-		a.Mux.HandleFunc(path, readiness(checks))
+		a.Mux.HandleFunc(path, a.readiness(checks))
 	}
 }
 
-func readiness(checks []func(context.Context) error) http.HandlerFunc {
+func (a *API) readiness(checks []func(context.Context) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
 		for _, check := range checks {
 			if err := check(ctx); err != nil {
-				WriteProblem(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+				why := "who has a viewer's key is told why: send it in " + HeaderKey
+				if _, refused := a.Gate.Viewer(viewersKey(r)); refused == nil {
+					why = err.Error()
+				}
+				WriteProblem(w, http.StatusServiceUnavailable, "not ready: "+why)
 				return
 			}
 		}
@@ -162,7 +173,38 @@ func WriteProblem(w http.ResponseWriter, status int, detail string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	// An error here is the client's going away.
-	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: detail})
+	_ = json.NewEncoder(w).Encode(huma.ErrorModel{Title: http.StatusText(status), Status: status, Detail: clipDetail(detail)})
+}
+
+// What a problem document says is bounded: it may quote what was sent, and a
+// probe tells it on.
+const (
+	maxDetail   = 1000
+	maxProblems = 100
+)
+
+func clipDetail(s string) string {
+	if len(s) <= maxDetail {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxDetail], "") + "…"
+}
+
+// boundProblem bounds the errors that huma writes. It changes a copy.
+func boundProblem(_ huma.Context, _ string, body any) (any, error) {
+	problem, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	bounded := *problem
+	bounded.Detail, bounded.Errors = clipDetail(problem.Detail), nil
+	for _, e := range problem.Errors[:min(len(problem.Errors), maxProblems)] {
+		bounded.Errors = append(bounded.Errors, &huma.ErrorDetail{Message: clipDetail(e.Message), Location: clipDetail(e.Location)})
+	}
+	if more := len(problem.Errors) - maxProblems; more > 0 {
+		bounded.Errors = append(bounded.Errors, &huma.ErrorDetail{Message: fmt.Sprintf("and %d more", more)})
+	}
+	return &bounded, nil
 }
 
 type contextKey struct{}
@@ -179,14 +221,15 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	op.Security = []map[string][]string{{schemeProbe: {}}}
 	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
-		name, err := a.Gate.Probe(ctx.Header(HeaderKey))
-		switch {
-		case errors.Is(err, ErrViewersKey):
-			_ = huma.WriteErr(a, ctx, http.StatusForbidden, err.Error())
-			return
-		case err != nil:
-			ctx.SetHeader("WWW-Authenticate", HeaderKey)
-			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
+		presented := ctx.Header(HeaderKey)
+		name, err := a.Gate.Probe(presented)
+		if err != nil {
+			r, _ := humago.Unwrap(ctx)
+			status := a.refused(r, presented, err)
+			if status == http.StatusUnauthorized {
+				ctx.SetHeader("WWW-Authenticate", HeaderKey)
+			}
+			_ = huma.WriteErr(a, ctx, status, err.Error())
 			return
 		}
 		next(huma.WithValue(ctx, contextKey{}, name))
@@ -194,17 +237,30 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 	return op
 }
 
+// refused notes a key that was not accepted, and is the status of the answer. One
+// that is good for something else is not asked for again.
+func (a *API) refused(r *http.Request, presented string, why error) (status int) {
+	a.rejections.note(r, presented, why, errors.Is(why, ErrWrongKey) && a.Gate.mistaken(presented))
+	if errors.Is(why, ErrViewersKey) || errors.Is(why, ErrProbesKey) {
+		return http.StatusForbidden
+	}
+	return http.StatusUnauthorized
+}
+
 // ForViewers guards an operation: it needs the key of a viewer, unless
 // everybody may read. It takes no query parameters but its own, which operations
 // for probes do: a newer probe may say more than this server knows.
 func (a *API) ForViewers(op huma.Operation) huma.Operation {
 	op.Security = viewerSecurity
-	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusUnprocessableEntity)
+	op.Errors = append(op.Errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity)
 	op.Middlewares = append(op.Middlewares, func(ctx huma.Context, next func(huma.Context)) {
 		r, _ := humago.Unwrap(ctx)
 		if err := a.Gate.CanRead(r); err != nil {
-			ctx.SetHeader("WWW-Authenticate", basicChallenge)
-			_ = huma.WriteErr(a, ctx, http.StatusUnauthorized, err.Error())
+			status := a.refused(r, viewersKey(r), err)
+			if status == http.StatusUnauthorized {
+				ctx.SetHeader("WWW-Authenticate", basicChallenge)
+			}
+			_ = huma.WriteErr(a, ctx, status, err.Error())
 			return
 		}
 		next(ctx)
@@ -219,8 +275,11 @@ const basicChallenge = `Basic realm="IXPQos: the password is a viewer's key", ch
 func (a *API) Page(page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := a.Gate.CanRead(r); err != nil {
-			w.Header().Set("WWW-Authenticate", basicChallenge)
-			WriteProblem(w, http.StatusUnauthorized, err.Error())
+			status := a.refused(r, viewersKey(r), err)
+			if status == http.StatusUnauthorized {
+				w.Header().Set("WWW-Authenticate", basicChallenge)
+			}
+			WriteProblem(w, status, err.Error())
 			return
 		}
 		page.ServeHTTP(w, r)

@@ -55,6 +55,7 @@ func (a *API) FirstVersion(method, path string, handle func(http.ResponseWriter,
 		case errors.Is(err, ErrNoKey):
 			WriteFirstVersionError(w, http.StatusBadRequest, "Please provide an API key")
 		case err != nil:
+			a.refused(r, r.Header.Get(HeaderKey), err)
 			WriteFirstVersionError(w, http.StatusForbidden, "The provided API key is not valid")
 		default:
 			handle(w, r, caller)

@@ -43,6 +43,8 @@ var (
 	ErrWrongKey = errors.New("the key is not accepted")
 	// ErrViewersKey: the key is accepted, but for something else.
 	ErrViewersKey = errors.New("it may read, and this needs a probe's; make one by: ixpqos-server key new NAME, and write its sha256 into the inventory")
+	// ErrProbesKey: the key is accepted, but for something else.
+	ErrProbesKey = errors.New("it may report, and this needs a viewer's; make one by: ixpqos-server key new NAME --role viewer, and write its sha256 into the inventory")
 )
 
 // Probe is the name of the probe whose key was presented.
@@ -50,7 +52,7 @@ func (g Gate) Probe(presented string) (name string, err error) {
 	if name, err = g.find(presented, inventory.RoleProbe); err == nil {
 		return name, nil
 	}
-	if viewer, other := g.Viewer(presented); other == nil {
+	if viewer, other := g.find(presented, inventory.RoleViewer); other == nil {
 		err = fmt.Errorf("this key is viewer %q's: %w", viewer, ErrViewersKey)
 	}
 	return name, err
@@ -58,7 +60,13 @@ func (g Gate) Probe(presented string) (name string, err error) {
 
 // Viewer is the name of the viewer whose key was presented.
 func (g Gate) Viewer(presented string) (name string, err error) {
-	return g.find(presented, inventory.RoleViewer)
+	if name, err = g.find(presented, inventory.RoleViewer); err == nil {
+		return name, nil
+	}
+	if probe, other := g.find(presented, inventory.RoleProbe); other == nil {
+		err = fmt.Errorf("this key is probe %q's: %w", probe, ErrProbesKey)
+	}
+	return name, err
 }
 
 func (g Gate) find(presented, role string) (name string, err error) {
@@ -84,26 +92,42 @@ func (g Gate) keys() []inventory.Key {
 	return keys
 }
 
+// mistaken tells whether the key stands itself where its hash belongs. Keys of
+// earlier versions look like hashes, so that no parser can tell.
+func (g Gate) mistaken(presented string) bool {
+	hash, err := hex.DecodeString(presented)
+	if err != nil || len(hash) != sha256.Size {
+		return false
+	}
+	return slices.ContainsFunc(g.keys(), func(key inventory.Key) bool { return subtle.ConstantTimeCompare(hash, key.Hash[:]) == 1 })
+}
+
+// viewersKey is what a request presents as one: the header, or, from a browser,
+// the password of Basic authentication.
+func viewersKey(r *http.Request) string {
+	presented := r.Header.Get(HeaderKey)
+	if presented == "" {
+		_, presented, _ = r.BasicAuth()
+	}
+	return presented
+}
+
 // CanRead tells whether the request may read: with a viewer's key in the
 // header, or, for a browser, as the password of Basic authentication.
 func (g Gate) CanRead(r *http.Request) error {
 	if g.PublicRead {
 		return nil
 	}
-	presented := r.Header.Get(HeaderKey)
-	if presented == "" {
-		_, presented, _ = r.BasicAuth()
-	}
-	_, err := g.Viewer(presented)
+	_, err := g.Viewer(viewersKey(r))
 	return err
 }
 
 // NewKey makes a key of 256 random bits, and the hash that a configuration file
 // keeps of it: the SHA-256 of the key's text, so that `printf %s KEY |
-// sha256sum` gives it too.
+// sha256sum` gives it too. The prefix tells it from a hash.
 func NewKey() (key string, hash [sha256.Size]byte) {
 	var secret [32]byte
 	rand.Read(secret[:]) // never fails: it ends the program if the system has no randomness
-	key = hex.EncodeToString(secret[:])
+	key = inventory.KeyPrefix + hex.EncodeToString(secret[:])
 	return key, sha256.Sum256([]byte(key))
 }

@@ -13,6 +13,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 	results  *prometheus.CounterVec
 	files    *prometheus.GaugeVec
+	keys     *prometheus.CounterVec
 }
 
 // NewMetrics makes metrics that count from zero.
@@ -25,8 +26,11 @@ func NewMetrics() *Metrics {
 		files: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "ixpqos_file_valid", Help: "1 while a configuration file is valid, 0 while older content is in use because it is not.",
 		}, []string{"file"}),
+		keys: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ixpqos_keys_rejected_total", Help: "Requests that were refused for their key, by why (missing, unknown, role: it is accepted for something else).",
+		}, []string{"reason"}),
 	}
-	m.registry.MustRegister(m.results, m.files,
+	m.registry.MustRegister(m.results, m.files, m.keys,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -46,8 +50,9 @@ func (m *Metrics) FileValid(file string, valid bool) {
 	m.files.WithLabelValues(file).Set(value)
 }
 
-// ServeMetrics serves /metrics to viewers.
+// ServeMetrics serves /metrics to viewers, and counts there which keys are refused.
 func (a *API) ServeMetrics(m *Metrics) {
-	a.describe("/metrics", "What the service tells of itself to Prometheus", viewerSecurity, http.StatusUnauthorized)
+	a.rejections.metrics = m
+	a.describe("/metrics", "What the service tells of itself to Prometheus", viewerSecurity, http.StatusUnauthorized, http.StatusForbidden)
 	a.Mux.Handle("GET /metrics", a.Page(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})))
 }

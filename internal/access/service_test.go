@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ixpqos/internal/access"
+	"ixpqos/internal/inventory"
 )
 
 func TestWhatTheRouterRefuses(t *testing.T) {
@@ -249,7 +251,15 @@ func TestReady(t *testing.T) {
 		t.Errorf("%d, %q", got.StatusCode, got.body)
 	}
 	move(t, s.path("store.db"), s.path("away.db"))
-	s.do(t, http.MethodGet, "/readyz").isProblem(t, http.StatusServiceUnavailable, "the file was moved or replaced: put it back, or restart")
+	const why = "the file was moved or replaced: put it back, or restart"
+	s.do(t, http.MethodGet, "/readyz", access.HeaderKey, "viewer").isProblem(t, http.StatusServiceUnavailable, why)
+	for _, key := range []string{"", "nobody's", "probe"} {
+		got := s.do(t, http.MethodGet, "/readyz", access.HeaderKey, key)
+		got.isProblem(t, http.StatusServiceUnavailable, "not ready: who has a viewer's key is told why")
+		if strings.Contains(got.body, why) || strings.Contains(got.body, s.folder) {
+			t.Errorf("everybody learns %s", got.body)
+		}
+	}
 	s.healthy(t) // the process is fine
 	move(t, s.path("away.db"), s.path("store.db"))
 	if got := s.status(t, "/readyz"); got != http.StatusOK {
@@ -266,14 +276,19 @@ func move(t *testing.T, from, to string) {
 
 // TestReadyNamesTheFirstThatIsNot: the checks behind it are not made.
 func TestReadyNamesTheFirstThatIsNot(t *testing.T) {
-	api := access.NewAPI("", "", access.Gate{}, nil)
+	viewers := []inventory.Key{{Role: inventory.RoleViewer, Name: "noc", Hash: sha256.Sum256([]byte("viewer"))}}
+	api := access.NewAPI("", "", access.Gate{Inventory: func() *inventory.Inventory { return &inventory.Inventory{} },
+		Keys: func() []inventory.Key { return viewers }, PublicRead: true}, nil)
 	bounded := false
 	api.ServeReady(
 		func(ctx context.Context) error { _, bounded = ctx.Deadline(); return nil },
 		func(context.Context) error { return errors.New("no bread") },
 		func(context.Context) error { t.Error("a check after the one that failed"); return nil })
 	s := serveHandler(t, api.Handler())
-	s.do(t, http.MethodGet, "/readyz").isProblem(t, http.StatusServiceUnavailable, "not ready: no bread")
+	s.do(t, http.MethodGet, "/readyz", access.HeaderKey, "viewer").isProblem(t, http.StatusServiceUnavailable, "not ready: no bread")
+	if got := s.do(t, http.MethodGet, "/readyz"); strings.Contains(got.body, "bread") { // where everybody may read too
+		t.Errorf("everybody learns %s", got.body)
+	}
 	if !bounded {
 		t.Error("a check may take for ever")
 	}

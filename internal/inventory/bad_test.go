@@ -198,6 +198,8 @@ var badFiles = append([]bad{
 
 	{"a short hash", withProbes("name: p1\n  addresses: [192.0.2.1]\n  key_sha256: [secret]"),
 		[]string{`5: probe "p1": a key_sha256 has 6 characters; it is the SHA-256 of the key, 64 hex digits`}, true},
+	{"a key for a hash", withProbes("{name: p1, addresses: [192.0.2.1], key_sha256: [ixp_" + strings.Repeat("a", 64) + "]}"),
+		[]string{`3: probe "p1": has a key itself where a key_sha256 belongs, the SHA-256 of the key: whoever reads this file may use it now, so make another by ixpqos-server key new and write its sha256 here`}, true},
 	{"a hash that is none", withProbes("{name: p1, addresses: [192.0.2.1], key_sha256: [" + strings.Repeat("x", 64) + "]}"),
 		[]string{`3: probe "p1": a key_sha256 has 64 characters that are not all hex digits; it is the SHA-256 of the key`}, true},
 	{"a key of two probes", withProbes("{name: p1, addresses: [192.0.2.1], key_sha256: ["+keyA+"]}",

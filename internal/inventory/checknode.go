@@ -158,6 +158,11 @@ func (c *checker) networkInterface(o owner, raw at[string]) string {
 func (c *checker) keys(o owner, raw []at[string]) (hashes [][32]byte) {
 	for _, r := range raw {
 		var hash [32]byte
+		if strings.HasPrefix(r.Value, KeyPrefix) {
+			c.fail(o, r.Line, "has a key itself where a key_sha256 belongs, the SHA-256 of the key: "+
+				"whoever reads this file may use it now, so make another by ixpqos-server key new and write its sha256 here")
+			continue
+		}
 		if len(r.Value) != hex.EncodedLen(len(hash)) {
 			c.fail(o, r.Line, "a key_sha256 has %d characters; it is the SHA-256 of the key, 64 hex digits", len(r.Value))
 			continue

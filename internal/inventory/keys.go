@@ -12,6 +12,10 @@ const (
 	RoleViewer = "viewer"
 )
 
+// KeyPrefix is what keys begin with since hashes must not be taken for them. Older
+// keys have none and go on working.
+const KeyPrefix = "ixp_"
+
 // Key is one accepted key: whose it is and the SHA-256 of its text.
 type Key struct {
 	Role, Name string

@@ -101,7 +101,8 @@ type Reader interface {
 	// LastPings are the newest pings of a source, one for each target and
 	// family, ordered by target and family.
 	LastPings(ctx context.Context, source string) ([]Ping, error)
-	// Ready is nil when the store can be read now.
+	// Ready is nil when the store can be read now, and written where it was opened
+	// for that.
 	Ready(ctx context.Context) error
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ const (
 func (c Common) packed() Common {
 	folder := os.Getenv("LAMBDA_TASK_ROOT")
 	c.Inventory, c.Keys, c.SharedKeyFile = filepath.Join(folder, packedInventory), filepath.Join(folder, packedKeys), ""
+	c.TLSCert, c.TLSKey = "", "" // the gateway's
 	if first := filepath.Join(folder, packedFirstVersion); !exists(c.Inventory) && exists(first) {
 		c.Inventory = first
 	}
@@ -54,6 +56,7 @@ type files struct {
 	shared    *inventory.Watched[[sha256.Size]byte]
 	// sharedHash is what was given instead of a file of the shared key.
 	sharedHash *[sha256.Size]byte
+	tls        *certificate
 }
 
 func (c Common) open() (f files, err error) {
@@ -70,12 +73,20 @@ func (c Common) open() (f files, err error) {
 			return files{}, err
 		}
 	}
+	if strings.HasPrefix(c.SharedKeySHA256, inventory.KeyPrefix) {
+		return files{}, program.Usage(errors.New("--shared-key-sha256 is a key itself; it must be the SHA-256 of the key: printf %s KEY | sha256sum"))
+	}
 	if c.SharedKeySHA256 != "" {
 		hash, err := hex.DecodeString(c.SharedKeySHA256)
 		if err != nil || len(hash) != sha256.Size || f.shared != nil {
 			return files{}, program.Usage(errors.New("--shared-key-sha256 is not the SHA-256 of a key in 64 hexadecimal digits, or stands beside --shared-key-file"))
 		}
 		f.sharedHash = (*[sha256.Size]byte)(hash)
+	}
+	if c.TLSCert != "" {
+		if f.tls, err = openCertificate(c.TLSCert, c.TLSKey); err != nil {
+			return files{}, err
+		}
 	}
 	return f, nil
 }
@@ -102,6 +113,9 @@ func (f files) watch(ctx context.Context, hups hups, metrics *access.Metrics, lo
 	if f.shared != nil {
 		all.Go(func() { watch(ctx, f.shared, "shared key", hups[2], metrics, log) })
 	}
+	if f.tls != nil {
+		all.Go(func() { f.tls.watch(ctx, pollFiles, hups[3], metrics, log) })
+	}
 	all.Wait()
 }
 
@@ -114,6 +128,9 @@ func (f files) problems() (problems []error) {
 	if f.shared != nil {
 		all = append(all, f.shared.Problem())
 	}
+	if f.tls != nil {
+		all = append(all, f.tls.lastProblem())
+	}
 	for _, err := range all {
 		if err != nil {
 			problems = append(problems, err)
@@ -123,7 +140,7 @@ func (f files) problems() (problems []error) {
 }
 
 // hups are a channel of SIGHUP for every file.
-type hups [3]chan os.Signal
+type hups [4]chan os.Signal
 
 // listenForHUP is called first of all: a reload that comes early waits until the
 // files are watched, and does not end the process.

@@ -162,7 +162,7 @@ func TestOverHTTP(t *testing.T) {
 			if line := s.says(t, "the store is not ready"); !strings.Contains(line, tc.want) {
 				t.Errorf("the log does not name the %s: %s", tc.want, line)
 			}
-			if status, _, body := s.ask(t, "GET", "/readyz", "", ""); status != http.StatusServiceUnavailable || !strings.Contains(body, tc.want) {
+			if status, _, body := s.ask(t, "GET", "/readyz", viewerKey, ""); status != http.StatusServiceUnavailable || !strings.Contains(body, tc.want) {
 				t.Errorf("/readyz: %d %s", status, body)
 			}
 			if tc.folder != ingest {

@@ -159,7 +159,7 @@ func TestFunctionsUnderLambda(t *testing.T) {
 		{"query", []exchange{
 			{httpEvent("GET", "/healthz", "", ""), "ok", 200},
 			{httpEvent("GET", "/", "", ""), "this needs a key", 401},
-			{httpEvent("GET", "/api/v2/matrix", probeKey, ""), "not accepted", 401},
+			{httpEvent("GET", "/api/v2/matrix", probeKey, ""), "this key is probe", 403},
 			{httpEvent("GET", "/api/v2/matrix", viewerKey, ""), "the store cannot be read now", 503},
 			{httpEvent("GET", "/assets/page.css", "", ""), "{", 200},
 			{httpEvent("POST", "/api/v2/results", probeKey, "{}"), "there is nothing at /api/v2/results", 404},

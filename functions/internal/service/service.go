@@ -90,7 +90,7 @@ func (s Service) Function(ctx context.Context, log *slog.Logger) error {
 	var asked sync.WaitGroup
 	asked.Go(func() { store.sayIfNotReady(ctx, log) })
 	defer asked.Wait()
-	return lambdahttp.Serve(ctx, s.handler(config, store, access.NewMetrics(), log))
+	return lambdahttp.Serve(ctx, withNames(config.inventory.Current, s.handler(config, store, access.NewMetrics(), log)))
 }
 
 // Serve serves over HTTP, takes up changed files and removes old results.
@@ -126,7 +126,7 @@ func (s Service) Serve(ctx context.Context, log *slog.Logger) error {
 	log.Info("listening", "address", listener.Addr().String(), "tls", s.TLSCert != "", "inventory", config.inventory.Current().Version, "store", s.Store.String())
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.serve(server, listener) })
+	group.Go(func() error { return s.serve(server, listener, config.tls) })
 	group.Go(func() error {
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
@@ -223,10 +223,11 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-func (s Service) serve(server *http.Server, listener net.Listener) error {
+func (s Service) serve(server *http.Server, listener net.Listener, cert *certificate) error {
 	var err error
-	if s.TLSCert != "" {
-		err = server.ServeTLS(listener, s.TLSCert, s.TLSKey)
+	if cert != nil {
+		server.TLSConfig = cert.config()
+		err = server.ServeTLS(listener, "", "")
 	} else {
 		err = server.Serve(listener)
 	}

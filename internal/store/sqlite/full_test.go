@@ -5,10 +5,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
 	"ixpqos/infra/needs"
+	"ixpqos/internal/store"
 	"ixpqos/internal/store/sqlite"
 	"ixpqos/internal/store/storetest"
 )
@@ -20,6 +22,25 @@ func TestFullDisk(t *testing.T) {
 		s := open(t, filepath.Join(disk, "store.db"), sqlite.Options{})
 		return storetest.Subject{Writer: s, Reader: s, Outages: []storetest.Outage{full(filepath.Join(disk, "ballast"))}}
 	})
+}
+
+// TestReadyOnFullDisk: reading still works, and that is not all that is asked.
+func TestReadyOnFullDisk(t *testing.T) {
+	needs.Root(t)
+	disk := smallDisk(t)
+	s := open(t, filepath.Join(disk, "store.db"), sqlite.Options{})
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("before: %v", err)
+	}
+	outage := full(filepath.Join(disk, "ballast"))
+	outage.Begin(t)
+	if err := s.Ready(t.Context()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	outage.End(t)
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
 }
 
 // smallDisk is a file system of its own.

@@ -16,6 +16,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ixpqos/internal/ippm"
@@ -51,6 +53,8 @@ type Store struct {
 	write, read *sql.DB
 	statements  statements
 	catalogue   catalogue
+	// proven is when Ready last wrote.
+	proven atomic.Pointer[time.Time]
 }
 
 // Open opens the database file at path, makes it where there is none, and
@@ -134,7 +138,13 @@ func closeDB(db *sql.DB) error {
 	return db.Close()
 }
 
-// Ready is nil when the store can be read now.
+// leastFree is so little space that a batch may not fit in it.
+const leastFree = 1 << 20
+
+// provenFor bounds how often Ready writes: everybody may ask.
+const provenFor = time.Second
+
+// Ready is nil when the store can be read and written now.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := s.checkFile(); err != nil {
 		return err
@@ -143,6 +153,48 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.statements.ready.QueryRowContext(ctx).Scan(&one); err != nil {
 		return explain("read the store", s.path, err)
 	}
+	if err := s.checkSpace(); err != nil {
+		return err
+	}
+	return s.proveWrite(ctx)
+}
+
+// checkSpace is beside a write, which may still find room in the log while a
+// batch does not.
+func (s *Store) checkSpace() error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(s.path, &fs); err != nil {
+		return nil // what cannot be asked proves nothing
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < leastFree {
+		return fmt.Errorf("%s: %w: the disk is full: %d kB are free; make room there", s.path, store.ErrUnavailable, free>>10)
+	}
+	return nil
+}
+
+// proveWrite writes what is there already: the number of the schema.
+func (s *Store) proveWrite(ctx context.Context) (err error) {
+	if at := s.proven.Load(); at != nil && time.Since(*at) < provenFor {
+		return nil
+	}
+	const tried = "write to the store"
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return explain(tried, s.path, err)
+	}
+	defer func() { _ = tx.Rollback() }() // nothing is left to roll back after a commit
+	var version int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return explain(tried, s.path, err)
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		return explain(tried, s.path, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return explain(tried, s.path, err)
+	}
+	now := time.Now()
+	s.proven.Store(&now)
 	return nil
 }
 
