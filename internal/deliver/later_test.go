@@ -70,7 +70,7 @@ func TestEarlyByOurOwnClock(t *testing.T) {
 	mustDrain(t, u)
 	a.want(t, batch(0))
 	wantStats(t, s, 1, 0, 0)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "1 batches wait for another try") || !strings.Contains(got, "the clock here is before that") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "batches wait for another try, 1 now") || !strings.Contains(got, "the clock here is before that") {
 		t.Errorf("troubles are %q", got)
 	}
 	clock.Advance(time.Hour)
@@ -209,7 +209,7 @@ func TestUnreadableFilesAreABadMoment(t *testing.T) {
 		t.Fatalf("%v comes: %v, %v", e, ok, err)
 	}
 	wantStats(t, s, many, 0, 0)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "1499 batches wait for another try") || !strings.Contains(got, "permission denied") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "batches wait for another try, 1499 now") || !strings.Contains(got, "permission denied") {
 		t.Errorf("troubles are %q", got)
 	}
 	log.want(t, 1, "permission denied")
