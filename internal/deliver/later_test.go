@@ -223,3 +223,23 @@ func TestUnreadableFilesAreABadMoment(t *testing.T) {
 		t.Errorf("%d batches come", len(got))
 	}
 }
+
+// TestRefusalsInARow leave time to mend a server that refuses everything.
+func TestRefusalsInARow(t *testing.T) {
+	clock := newStepClock()
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusUnprocessableEntity, "I know nobody")
+	})
+	s := openSpool(t, t.TempDir(), SpoolOptions{Clock: clock})
+	mustAppend(t, s, batch(0), batch(1), batch(2), batch(3))
+	run(t, newUploader(t, s, srv.URL, func(o *UploaderOptions) { o.Clock = clock }))
+	for n := 2; n < 4; n++ {
+		p := clock.paused(t)
+		wantStats(t, s, 4-n, n, 0)
+		if p.length != refusalPause {
+			t.Errorf("a pause of %v", p.length)
+		}
+		close(p.over)
+	}
+	clock.paused(t)
+}
