@@ -66,15 +66,15 @@ func Run(ctx context.Context, s Settings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	rep := newReporter(s, spool, uploader, time.Now, log)
+	rep := newReporter(s, spool, uploader, clockwork.NewRealClock(), log)
 	engines := newEngines(s.Name, rep.board, log)
 	pull := &puller{api: api, file: s.configFile(), board: rep.board, log: log,
 		parts: make(chan inventory.Part), taken: rep.alive}
-	return deliverWhile(ctx, uploader, rep, log, func(ctx context.Context) error {
+	return live(ctx, uploader, rep, log, func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return engines.run(ctx, pull.parts, rep.emit) })
 		group.Go(func() error { return pull.run(ctx) })
-		group.Go(func() error { return rep.run(ctx, clockwork.NewRealClock(), log) })
+		group.Go(func() error { return rep.run(ctx, log) })
 		return group.Wait()
 	})
 }
@@ -87,9 +87,8 @@ const (
 	lastUpload = 2 * time.Second
 )
 
-// deliverWhile delivers while the probe measures, and after that what it gave at
-// its end.
-func deliverWhile(ctx context.Context, uploader *deliver.Uploader, rep *reporter, log *slog.Logger, measure func(context.Context) error) error {
+// live delivers while the probe measures, and after that what it gave at its end.
+func live(ctx context.Context, uploader *deliver.Uploader, rep *reporter, log *slog.Logger, measure func(context.Context) error) error {
 	delivering, endDelivering := context.WithCancel(context.WithoutCancel(ctx))
 	defer endDelivering()
 	var delivery errgroup.Group

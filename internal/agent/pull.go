@@ -130,8 +130,7 @@ func (p *puller) renew(ctx context.Context) error {
 	if err := p.take(ctx, body); err != nil {
 		return err
 	}
-	p.etag, p.gone = etag, false
-	p.kept, p.saved = false, &saved{ETag: etag, Config: body}
+	p.etag, p.kept, p.saved = etag, false, &saved{ETag: etag, Config: body}
 	return p.keep()
 }
 
@@ -183,7 +182,7 @@ func (p *puller) take(ctx context.Context, config []byte) error {
 	}
 	p.board.set("configuration keys", unknown)
 	p.board.set("test kinds", unknownKinds(part))
-	p.has = true
+	p.has, p.gone = true, false
 	offer(ctx, p.parts, part)
 	p.log.Info("configuration taken up", "inventory", part.Inventory, "peers", len(part.Peers), "tests", len(part.Tests))
 	if err := p.taken(ctx, part); err != nil {

@@ -76,16 +76,16 @@ type reporter struct {
 	started  time.Time
 	spool    *deliver.Spool
 	uploader *deliver.Uploader
-	now      func() time.Time
+	clock    clockwork.Clock
 	part     atomic.Pointer[inventory.Part]
 
 	telling sync.Mutex
-	last    time.Time // when the last batch was spooled, by the monotonic clock too
+	last    time.Time // when the last batch was spooled; read from a clock that does not step
 	told    int       // intervals missed, as the last batch said
 }
 
-func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, now func() time.Time, log *slog.Logger) *reporter {
-	r := &reporter{name: s.Name, version: s.Version, started: now(), spool: spool, uploader: uploader, now: now}
+func newReporter(s Settings, spool *deliver.Spool, uploader *deliver.Uploader, clock clockwork.Clock, log *slog.Logger) *reporter {
+	r := &reporter{name: s.Name, version: s.Version, started: clock.Now(), spool: spool, uploader: uploader, clock: clock}
 	r.board = newBoard(func(subject, sentence string) {
 		if sentence == "" {
 			log.Info("trouble is over", "subject", subject)
@@ -104,7 +104,7 @@ func (r *reporter) emit(ctx context.Context, batch ippm.Batch) error {
 	}
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	r.last, r.told = r.now(), max(r.told, batch.Health.Missed)
+	r.last, r.told = r.clock.Now(), max(r.told, batch.Health.Missed)
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (r *reporter) health() ippm.Health {
 func (r *reporter) quiet() bool {
 	r.telling.Lock()
 	defer r.telling.Unlock()
-	return r.now().Sub(r.last) >= aliveEvery/2
+	return r.clock.Since(r.last) >= aliveEvery/2
 }
 
 // end tells what was missed in ending, where no batch has told it.
@@ -137,30 +137,30 @@ func (r *reporter) end(ctx context.Context) error {
 	if part == nil || missed == told {
 		return nil
 	}
-	return r.live(ctx, *part)
+	return r.sign(ctx, *part)
 }
 
 // alive is called with every part that is taken up, and says at once which
 // peers the probe knows now: until the server has heard it, no pair counts.
 func (r *reporter) alive(ctx context.Context, part inventory.Part) error {
 	r.part.Store(&part)
-	return r.live(ctx, part)
+	return r.sign(ctx, part)
 }
 
-// live is a batch that says nothing but that the probe is there, and how it is.
-func (r *reporter) live(ctx context.Context, part inventory.Part) error {
-	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.now().UTC()})
+// sign is a batch that says nothing but that the probe is there, and how it is.
+func (r *reporter) sign(ctx context.Context, part inventory.Part) error {
+	return r.emit(ctx, ippm.Batch{Probe: part.Probe, Inventory: part.Inventory, Peers: part.PeerNames(), Start: r.clock.Now().UTC()})
 }
 
 // run says that the probe is there whenever nothing else did for a while.
-func (r *reporter) run(ctx context.Context, clock clockwork.Clock, log *slog.Logger) error {
-	return repeat(ctx, clock, schedule.Spread(aliveEvery, r.name), aliveEvery, func(ctx context.Context) {
+func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
+	return repeat(ctx, r.clock, schedule.Spread(aliveEvery, r.name), aliveEvery, func(ctx context.Context) {
 		part := r.part.Load()
 		// What waits says as much when it arrives, and must not be pushed out by it.
 		if part == nil || !r.quiet() || r.spool.Stats().Waiting > 0 {
 			return
 		}
-		if err := r.live(ctx, *part); err != nil {
+		if err := r.sign(ctx, *part); err != nil {
 			log.Error("a sign of life could not be kept", "error", err)
 		}
 	})

@@ -32,7 +32,7 @@ func sink(t *testing.T) (url string, came chan wire.Batch) {
 	return srv.URL, came
 }
 
-func newReporting(t *testing.T, url string) *reporting {
+func newReporting(t *testing.T, url string, clock clockwork.Clock) *reporting {
 	t.Helper()
 	s := settings(t, url)
 	spool, err := deliver.OpenSpool(spoolOf(s.State), deliver.SpoolOptions{})
@@ -44,7 +44,7 @@ func newReporting(t *testing.T, url string) *reporting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &reporting{newReporter(s, spool, uploader, time.Now, discard), s.State}
+	return &reporting{newReporter(s, spool, uploader, clock, discard), s.State}
 }
 
 // reporting is a reporter whose spool is in a state folder.
@@ -65,12 +65,12 @@ func aResult() ippm.Batch {
 // before the probe is gone, and so does what was missed in ending.
 func TestTheEndIsDelivered(t *testing.T) {
 	url, came := sink(t)
-	r := newReporting(t, url)
+	r := newReporting(t, url, clockwork.NewRealClock())
 	if err := r.alive(t.Context(), testPart("v1")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := deliverWhile(ctx, r.uploader, r.reporter, discard, func(ctx context.Context) error {
+	err := live(ctx, r.uploader, r.reporter, discard, func(ctx context.Context) error {
 		<-came
 		cancel()
 		err := r.emit(context.WithoutCancel(ctx), aResult())
@@ -97,11 +97,11 @@ func TestTheEndIsBounded(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { close(release) })
-	r := newReporting(t, srv.URL)
+	r := newReporting(t, srv.URL, clockwork.NewRealClock())
 	if err := r.emit(t.Context(), aResult()); err != nil {
 		t.Fatal(err)
 	}
-	if err := deliverWhile(t.Context(), r.uploader, r.reporter, discard, func(context.Context) error { return nil }); err != nil {
+	if err := live(t.Context(), r.uploader, r.reporter, discard, func(context.Context) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.spool.Stats().Waiting; got != 1 {
@@ -112,11 +112,10 @@ func TestTheEndIsBounded(t *testing.T) {
 // TestSignsOfLife come where nothing else does.
 func TestSignsOfLife(t *testing.T) {
 	clock := clockwork.NewFakeClock()
-	r := newReporting(t, "http://127.0.0.1:1")
-	r.now = clock.Now
+	r := newReporting(t, "http://127.0.0.1:1", clock)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- r.run(ctx, clock, discard) }()
+	go func() { ended <- r.run(ctx, discard) }()
 	part := testPart("v1")
 	r.part.Store(&part)
 	if err := clock.BlockUntilContext(t.Context(), 1); err != nil {
@@ -132,7 +131,7 @@ func TestSignsOfLife(t *testing.T) {
 
 // TestASignThatFoundNoRoomIsNoSign: it is tried again.
 func TestASignThatFoundNoRoomIsNoSign(t *testing.T) {
-	r := newReporting(t, "http://127.0.0.1:1")
+	r := newReporting(t, "http://127.0.0.1:1", clockwork.NewRealClock())
 	r.spool.Close()
 	if err := r.alive(t.Context(), testPart("v1")); err == nil {
 		t.Error("a closed spool took it")
@@ -143,7 +142,7 @@ func TestASignThatFoundNoRoomIsNoSign(t *testing.T) {
 }
 
 func TestTroublesAreBounded(t *testing.T) {
-	r := newReporting(t, "http://127.0.0.1:1")
+	r := newReporting(t, "http://127.0.0.1:1", clockwork.NewRealClock())
 	r.set("x", strings.Repeat("x", 1<<20))
 	if got := r.health().Troubles; len(got) != 1 || len(got[0]) > maxTrouble+10 {
 		t.Errorf("%d troubles, the first of %d bytes", len(got), len(got[0]))

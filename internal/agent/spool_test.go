@@ -5,12 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jonboulle/clockwork"
 )
 
 // TestSpoolByHand lists, sends again and discards what a server refused.
 func TestSpoolByHand(t *testing.T) {
 	srv := answering(t, http.StatusUnprocessableEntity, `{"detail":"no such probe"}`, "Content-Type", "application/problem+json")
-	r := newReporting(t, srv.URL)
+	r := newReporting(t, srv.URL, clockwork.NewRealClock())
 	for range 3 {
 		if err := r.emit(t.Context(), aResult()); err != nil {
 			t.Fatal(err)
