@@ -115,7 +115,7 @@ func TestTrimmedIsDropped(t *testing.T) {
 	}
 	put(5)
 	wantStats(t, s, 0, 6, 1)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "1 files that were set aside are deleted") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "files that were set aside are deleted, 1 since the start") {
 		t.Errorf("troubles are %q", got)
 	}
 }

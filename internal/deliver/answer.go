@@ -142,7 +142,7 @@ func networkFailure(what string, err error) *failure {
 	}
 	return &failure{
 		kind:     "network: " + root.Error(),
-		sentence: fmt.Sprintf("results wait: %s failed: %v: check the network and the server", what, plain(err)),
+		sentence: fmt.Sprintf("results wait: %s failed: %.500v: check the network and the server", what, plain(err)),
 	}
 }
 

@@ -70,7 +70,7 @@ func TestEarlyByOurOwnClock(t *testing.T) {
 	mustDrain(t, u)
 	a.want(t, batch(0))
 	wantStats(t, s, 1, 0, 0)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "1 batches wait for another try") || !strings.Contains(got, "the clock here is before that") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "batches wait for another try, 1 now") || !strings.Contains(got, "the clock here is before that") {
 		t.Errorf("troubles are %q", got)
 	}
 	clock.Advance(time.Hour)
@@ -209,7 +209,7 @@ func TestUnreadableFilesAreABadMoment(t *testing.T) {
 		t.Fatalf("%v comes: %v, %v", e, ok, err)
 	}
 	wantStats(t, s, many, 0, 0)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "1499 batches wait for another try") || !strings.Contains(got, "permission denied") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "batches wait for another try, 1499 now") || !strings.Contains(got, "permission denied") {
 		t.Errorf("troubles are %q", got)
 	}
 	log.want(t, 1, "permission denied")
@@ -222,4 +222,24 @@ func TestUnreadableFilesAreABadMoment(t *testing.T) {
 	if got := takeAll(t, s); !slices.Equal(got, upTo(0, many)) {
 		t.Errorf("%d batches come", len(got))
 	}
+}
+
+// TestRefusalsInARow leave time to mend a server that refuses everything.
+func TestRefusalsInARow(t *testing.T) {
+	clock := newStepClock()
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		problem(w, http.StatusUnprocessableEntity, "I know nobody")
+	})
+	s := openSpool(t, t.TempDir(), SpoolOptions{Clock: clock})
+	mustAppend(t, s, batch(0), batch(1), batch(2), batch(3))
+	run(t, newUploader(t, s, srv.URL, func(o *UploaderOptions) { o.Clock = clock }))
+	for n := 2; n < 4; n++ {
+		p := clock.paused(t)
+		wantStats(t, s, 4-n, n, 0)
+		if p.length != refusalPause {
+			t.Errorf("a pause of %v", p.length)
+		}
+		close(p.over)
+	}
+	clock.paused(t)
 }

@@ -31,6 +31,13 @@ func (m *memory) has(name string) bool {
 	return ok
 }
 
+func (m *memory) trouble() string {
+	if len(m.contents) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; batches that wait in memory only, %d now, are lost where the probe ends before they are sent", len(m.contents))
+}
+
 // names are in the order of appending.
 func (m *memory) names() []string { return slices.Sorted(maps.Keys(m.contents)) }
 
@@ -94,14 +101,13 @@ func (s *Spool) Troubles() (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.disk != nil {
-		all = append(all, fmt.Sprintf("the spool cannot be written as it should (%v): free or mend the disk; %d batches wait in memory only and are lost where the probe ends before they are sent",
-			s.disk, len(s.memory.contents)))
+		all = append(all, fmt.Sprintf("the spool cannot be written as it should (%v): free or mend the disk%s", s.disk, s.memory.trouble()))
 	}
 	if first, ok := s.firstPutOff(); ok {
-		all = append(all, fmt.Sprintf("%d batches wait for another try, the first because: %s", len(s.putOffs), first.why))
+		all = append(all, fmt.Sprintf("batches wait for another try, %d now, the first because: %s", len(s.putOffs), first.why))
 	}
 	if s.trimmed > 0 {
-		all = append(all, fmt.Sprintf("%d files that were set aside are deleted since the start, because there are too many: see ixpqos-probe spool list, then retry or discard them", s.trimmed))
+		all = append(all, fmt.Sprintf("files that were set aside are deleted, %d since the start, because there are too many: see ixpqos-probe spool list, then retry or discard them", s.trimmed))
 	}
 	return all
 }

@@ -28,7 +28,7 @@ func TestFullDiskAndServerThere(t *testing.T) {
 	fill(t, other)
 	mustAppend(t, s, fat(1), fat(2))
 	wantStats(t, s, 3, 0, 0)
-	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "no space left on device") || !strings.Contains(got, "2 batches wait in memory") {
+	if got := strings.Join(s.Troubles(), " "); !strings.Contains(got, "no space left on device") || !strings.Contains(got, "wait in memory only, 2 now") {
 		t.Errorf("troubles are %q", got)
 	}
 	mustDrain(t, newUploader(t, s, a.URL))

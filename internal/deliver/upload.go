@@ -23,6 +23,10 @@ const (
 	defaultTimeout = 30 * time.Second
 	minPause       = time.Second
 	maxPause       = time.Minute
+	// refusalPause is between batches that are refused in a row: a server that
+	// refuses all that waits is wrong itself, and somebody should see that before
+	// all of it is set aside.
+	refusalPause   = 5 * time.Second
 	maxAnswerBytes = 8 << 20
 	maxErrorBytes  = 64 << 10
 	// maxQuoted is how much of a server's words goes into a log line.
@@ -56,6 +60,8 @@ type Uploader struct {
 	client  *http.Client
 	pauses  *backoff.ExponentialBackOff
 	trouble trouble
+	// refusals are batches that were refused in a row.
+	refusals int
 	// stuck tells that the last unlink failed, so that only the first is logged.
 	stuck bool
 	// askFirst tells that the last request got no answer. A server that says 413
@@ -166,6 +172,9 @@ func (u *Uploader) settle(ctx context.Context, failed *failure) {
 		u.spool.serverIs(false)
 		u.pauses.Reset()
 		u.trouble.end()
+		if u.refusals > 1 {
+			u.rest(ctx, refusalPause)
+		}
 	case ctx.Err() == nil: // else it failed because it was told to end
 		u.spool.serverIs(true)
 		u.pause(ctx, failed)
@@ -175,7 +184,11 @@ func (u *Uploader) settle(ctx context.Context, failed *failure) {
 func (u *Uploader) pause(ctx context.Context, failed *failure) {
 	u.trouble.fail(*failed)
 	pause := min(max(u.pauses.NextBackOff(), minPause), maxPause)
-	timer := u.opts.Clock.NewTimer(max(pause, failed.retryAfter))
+	u.rest(ctx, max(pause, failed.retryAfter))
+}
+
+func (u *Uploader) rest(ctx context.Context, pause time.Duration) {
+	timer := u.opts.Clock.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -212,6 +225,7 @@ func (u *Uploader) accept(e Entry, body []byte, got reply) *failure {
 			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does (%v): check the server's address and what stands before it", u.what(), err)}
 	}
 	u.trouble.refuse("")
+	u.refusals = 0
 	if len(answer.Rejected)+len(answer.RejectedHeard) > 0 && !u.keepRejected(e, body, answer) {
 		return nil
 	}
@@ -259,6 +273,7 @@ func (u *Uploader) remove(e Entry) {
 func (u *Uploader) refuse(e Entry, got reply) {
 	reason := fmt.Sprintf("%s answered %s: %.*q", u.what(), got.title(), maxQuoted, got.body)
 	u.spool.setAside(e, reason)
+	u.refusals++
 	u.trouble.refuse("results are set aside: " + reason)
 	said := fmt.Appendf(nil, "%s answered %s\n\n%s\n", u.what(), got.title(), got.body)
 	if err := u.spool.saveAside(stem(e.Name)+answerSuffix, said); err != nil {

@@ -460,6 +460,35 @@ func TestNetworkTrouble(t *testing.T) {
 	}
 }
 
+// TestWordsOfTheServerAreBounded: a sentence travels on in every batch.
+func TestWordsOfTheServerAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 50_000)
+	for name, answer := range map[string]string{
+		"no HTTP": long + "\r\n\r\n",
+		"status":  "HTTP/1.1 " + long + "\r\n\r\n",
+		"detail":  "HTTP/1.1 500 No\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\r\n" + `{"detail":"` + long + `"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.Close()
+				_, _ = io.WriteString(conn, answer)
+			})
+			s := openSpool(t, t.TempDir(), SpoolOptions{})
+			mustAppend(t, s, batch(0))
+			failed := drain(t, newUploader(t, s, srv.URL))
+			if failed == nil || len(failed.sentence) > 1000 {
+				t.Errorf("failure is %.300q", fmt.Sprint(failed))
+			}
+		})
+	}
+}
+
 func TestOptions(t *testing.T) {
 	s := openSpool(t, t.TempDir(), SpoolOptions{})
 	for _, url := range []string{"", "example.net", "ftp://example.net", "https://", "https://a:hidden@example.net", "https://a:hidden@exa mple.net",
