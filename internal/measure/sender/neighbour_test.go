@@ -191,3 +191,14 @@ type small struct{ Socket }
 
 func (small) BufferSize() int     { return 1000 }
 func (small) SendBufferSize() int { return 2000 }
+
+// TestCheckBuffers: a host gives enough for some targets, and none for millions.
+func TestCheckBuffers(t *testing.T) {
+	if err := CheckBuffers(plan("flows"), 1); err != nil {
+		t.Error(err)
+	}
+	err := CheckBuffers(plan("flows"), 10_000_000)
+	if err == nil || !strings.Contains(err.Error(), "net.core.rmem_max") || !strings.Contains(err.Error(), "net.core.wmem_max") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -3,8 +3,13 @@ package sender
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"syscall"
 
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/measure/timestamp"
 	"ixpqos/internal/measure/trouble"
 )
 
@@ -78,7 +83,7 @@ func (p *pair) trouble(t *test) string {
 // wrong with it alone.
 func (t *test) socketTroubles() (sentences []string) {
 	dropped := uint64(0)
-	receive, send := shortage{"receive", "rmem_max", 0, 0}, shortage{"send", "wmem_max", 0, 0}
+	receive, send := shortage{buffers: "receive", setting: "rmem_max"}, shortage{buffers: "send", setting: "wmem_max"}
 	for _, l := range t.lanes {
 		if l.socket == nil {
 			continue
@@ -111,6 +116,27 @@ func (s *shortage) sentence() string {
 		return ""
 	}
 	return fmt.Sprintf("the %s buffers have %d bytes where %d are needed: set net.core.%s, or grant CAP_NET_ADMIN", s.buffers, s.had, s.needed, s.setting)
+}
+
+// CheckBuffers tells whether this host gives a socket the buffers that a test over
+// so many pairs needs.
+func CheckBuffers(t inventory.Test, pairs int) error {
+	local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	if slices.Equal(t.Families, []uint8{6}) {
+		local = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
+	}
+	socket, err := timestamp.Open(timestamp.Options{Local: local, Buffer: wantedBuffer, Batch: 1, MaxPacket: 1})
+	if err != nil {
+		return err
+	}
+	needed := bufferFor(t, (pairs+len(t.Families)-1)/max(len(t.Families), 1))
+	receive, send := shortage{buffers: "receive", setting: "rmem_max"}, shortage{buffers: "send", setting: "wmem_max"}
+	receive.see(socket.BufferSize(), needed)
+	send.see(socket.SendBufferSize(), needed)
+	if wrong := slices.DeleteFunc([]string{receive.sentence(), send.sentence()}, func(s string) bool { return s == "" }); len(wrong) > 0 {
+		err = errors.New(strings.Join(wrong, "; "))
+	}
+	return errors.Join(err, socket.Close())
 }
 
 // dropped is how many replies the kernel dropped since it was last asked for.
