@@ -22,6 +22,13 @@ type Host struct {
 	// Buffer is how many packets a socket's receive buffer holds; 0 for any
 	// number. Those that find it full are counted as drops.
 	Buffer int
+	// Unresolved tells which addresses do not answer ARP or neighbour discovery; nil
+	// stands for none. What is sent there waits, a second for each of three tries,
+	// and then is not sent, which the socket is told.
+	Unresolved func(netip.Addr) bool
+	// SendBuffer is how many packets of a socket may wait so; 0 for any number. More
+	// are refused (EAGAIN).
+	SendBuffer int
 	// Refuse gives an error for what the kernel does not take; nil takes all.
 	Refuse func(Packet) error
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"ixpqos/internal/measure/timestamp"
@@ -20,6 +21,7 @@ type Socket struct {
 	given    []timestamp.Incoming
 	queued   []timestamp.Event
 	drops    uint64
+	waiting  int // packets, for a neighbour
 	closed   bool
 }
 
@@ -46,8 +48,43 @@ func (s *Socket) send(o timestamp.Outgoing) error {
 			return err
 		}
 	}
+	if s.host.unresolved(p.To.Addr()) {
+		return s.wait(p, o.ID)
+	}
 	s.host.network.after(s.host.Queue, func() { s.leave(p, o.ID) })
 	return nil
+}
+
+// tries is how often a neighbour is asked for before it is taken not to be there
+// (kernel documentation, ip-sysctl: mcast_solicit).
+const tries = 3
+
+func (h *Host) unresolved(a netip.Addr) bool { return h.Unresolved != nil && h.Unresolved(a) }
+
+func (s *Socket) wait(p Packet, id uint32) error {
+	if s.host.SendBuffer > 0 && s.waiting >= s.host.SendBuffer {
+		return syscall.EAGAIN
+	}
+	s.waiting++
+	s.host.network.after(time.Second, func() { s.try(p, id, tries-1) })
+	return nil
+}
+
+func (s *Socket) try(p Packet, id uint32, left int) {
+	switch {
+	case !s.host.unresolved(p.To.Addr()):
+		s.waiting--
+		s.leave(p, id)
+	case left > 0:
+		s.host.network.after(time.Second, func() { s.try(p, id, left-1) })
+	default:
+		s.waiting--
+		e := timestamp.Event{Kind: timestamp.Unreachable, To: p.To, By: p.From.Addr(), ICMPType: icmp4Unreachable, ICMPCode: icmp4Host, Quoted: p.Payload}
+		if p.To.Addr().Is6() {
+			e.ICMPType, e.ICMPCode = icmp6Unreachable, icmp6Address
+		}
+		s.queued = append(s.queued, e)
+	}
 }
 
 func (s *Socket) leave(p Packet, id uint32) {
@@ -74,14 +111,15 @@ func (s *Socket) arrive(p Packet) {
 	})
 }
 
-// Codes of RFC 792 and RFC 4443 for "nothing listens on that port".
+// Codes of RFC 792 and RFC 4443 for "nothing listens on that port" and "there is no
+// such neighbour".
 const (
-	icmp4Unreachable, icmp4Port = 3, 3
-	icmp6Unreachable, icmp6Port = 1, 4
+	icmp4Unreachable, icmp4Host, icmp4Port    = 3, 1, 3
+	icmp6Unreachable, icmp6Address, icmp6Port = 1, 3, 4
 )
 
 func (s *Socket) unreachable(p Packet) {
-	e := timestamp.Event{Kind: timestamp.Unreachable, To: p.To, ICMPType: icmp4Unreachable, ICMPCode: icmp4Port, Quoted: p.Payload}
+	e := timestamp.Event{Kind: timestamp.Unreachable, To: p.To, By: p.To.Addr(), ICMPType: icmp4Unreachable, ICMPCode: icmp4Port, Quoted: p.Payload}
 	if p.To.Addr().Is6() {
 		e.ICMPType, e.ICMPCode = icmp6Unreachable, icmp6Port
 	}
@@ -141,6 +179,9 @@ func (s *Socket) Drops() uint64 { return s.drops }
 
 // BufferSize gives the octets of receive buffer.
 func (s *Socket) BufferSize() int { return bufferSize }
+
+// SendBufferSize gives the octets of send buffer.
+func (s *Socket) SendBufferSize() int { return bufferSize }
 
 // Kernel tells which stamps are the kernel's.
 func (s *Socket) Kernel() timestamp.Stamps { return s.host.Stamps }

@@ -110,7 +110,7 @@ func checkTest(part inventory.Part, t inventory.Test) error {
 	case inventory.KindICMP:
 		return ping.Fits(t, pairs)
 	case inventory.KindSTAMP:
-		return errors.Join(sender.Check(t, pairs), checkMTU(part, t))
+		return errors.Join(sender.Check(t, pairs), sender.CheckBuffers(t, pairs), checkMTU(part, t))
 	}
 	return fmt.Errorf("its kind %q is not known to this probe: update the probe", t.Kind)
 }

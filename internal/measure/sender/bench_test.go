@@ -53,6 +53,8 @@ func (m *mirror) Events() (events []timestamp.Event, err error) {
 
 func (m *mirror) BufferSize() int { return wantedBuffer }
 
+func (m *mirror) SendBufferSize() int { return wantedBuffer }
+
 func (m *mirror) Kernel() timestamp.Stamps {
 	return timestamp.Stamps{Receive: true, Transmit: true}
 }

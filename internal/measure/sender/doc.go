@@ -11,9 +11,11 @@
 // What it promises: whatever clocks, sleeps and ticks do, no more is sent at once
 // than two ticks' worth; a packet belongs to the interval of the timestamp that
 // it carries, here as at the reflector; an interval is given once, after all of
-// its packets have had LossThreshold and three seconds more, and only if its
-// clock did not step and no pause took more than half of it; and a reflector that
-// restarts or is not there is no loss of the network.
+// its packets have had LossThreshold and, but at its test's end, three seconds
+// more, and only if its clock did not step and no pause took more than half of it;
+// a reflector that restarts or is not there is no loss of the network; no direction
+// of loss is claimed that the reflector's numbers contradict; and a target that is
+// not there costs the others nothing.
 //
 // A Sender has no goroutine: who owns it calls Apply and Tick, in turn.
 package sender

@@ -13,6 +13,7 @@ type Socket interface {
 	Receive() ([]timestamp.Incoming, error)
 	Events() ([]timestamp.Event, error)
 	BufferSize() int
+	SendBufferSize() int
 	Kernel() timestamp.Stamps
 	Doubt() string
 	Drops() uint64
@@ -48,6 +49,7 @@ type lane struct {
 	offset int64 // the tick of each period at which it sends
 
 	socket Socket
+	from   netip.Addr // its own
 	// awaited is the number of packets without a reply; it may be too high where
 	// replies were lost, which is set right when the lane is next due.
 	awaited int
@@ -58,6 +60,9 @@ type lane struct {
 	// that lasts it may be the socket's: the interface that it was bound to may be
 	// another of the same name since, and its address have gone and come.
 	refused int
+	// leftSince is when the newest packet of those that left was sent, by the clock
+	// that only goes on.
+	leftSince int64
 	// buffer is what one sending to all targets needs, in bytes.
 	buffer int
 }
@@ -81,7 +86,7 @@ func (t *test) openLane(l *lane, open func(timestamp.Options) (Socket, error)) e
 	if err != nil {
 		return err
 	}
-	l.socket, l.drops = socket, 0
+	l.socket, l.from, l.drops, l.leftSince = socket, from, 0, 0
 	return nil
 }
 
@@ -121,6 +126,10 @@ func (l *lane) send(t *test, m Moment, due int64) {
 			t.interval.whole = false // it misses this packet
 			continue
 		}
+		if p.waits(l, m) {
+			p.withhold(l.flow, t, m)
+			continue
+		}
 		s.prepare(m, due, t.interval.number, t.clock)
 		l.out = append(l.out, timestamp.Outgoing{To: p.to, Payload: s.packet, ID: p.id(s.next), TOS: -1})
 		l.sent = append(l.sent, p)
@@ -133,15 +142,15 @@ func (l *lane) send(t *test, m Moment, due int64) {
 		l.refused = 0
 	}
 	for i, p := range l.sent {
-		p.account(l.flow, t.interval.number, l.out[i].Err)
+		p.account(l.flow, t, m, l.out[i].Err)
 	}
 }
 
 // account takes account of a packet that was given to the kernel.
-func (p *pair) account(flow int, interval uint32, refusal error) {
+func (p *pair) account(flow int, t *test, m Moment, refusal error) {
 	s := p.sessions[flow]
 	if refusal != nil {
-		s.refused.add(interval)
+		s.refused.add(t.interval.number, t.second(m))
 		p.refusal = refusal
 		return
 	}
@@ -184,23 +193,34 @@ func (l *lane) event(t *test, e *timestamp.Event) {
 		return
 	}
 	if p := t.pairAt(int(e.ID >> sequenceBits)); p != nil && p.Family == l.family {
-		p.sessions[l.flow].left(e.ID&sequenceMask, e.At)
+		if rec := p.sessions[l.flow].left(e.ID&sequenceMask, e.At); rec != nil {
+			l.leftSince = max(l.leftSince, rec.sentSince)
+			p.leaves = true
+			p.isThere(rec)
+		}
 	}
 }
 
-// Codes of RFC 792 and RFC 4443 for "nothing listens on that port".
+// Codes of RFC 792 and RFC 4443 for "nothing listens on that port" and "there is no
+// such neighbour".
 const (
-	icmp4Unreachable, icmp4Port = 3, 3
-	icmp6Unreachable, icmp6Port = 1, 4
+	icmp4Unreachable, icmp4Host, icmp4Port    = 3, 1, 3
+	icmp6Unreachable, icmp6Address, icmp6Port = 1, 3, 4
 )
 
-// unreachable notes that a target has no reflector. All else that ICMP may say is
-// of the network, and its packets are lost.
+// says tells whether an event is that ICMP message of the lane's family.
+func (l *lane) says(e *timestamp.Event, code4, code6 uint8) bool {
+	return l.family == 4 && e.ICMPType == icmp4Unreachable && e.ICMPCode == code4 ||
+		l.family == 6 && e.ICMPType == icmp6Unreachable && e.ICMPCode == code6
+}
+
+// unreachable notes that a target has no reflector, or that it is no neighbour. All
+// else that ICMP may say is of the network, and its packets are lost.
 func (l *lane) unreachable(t *test, e *timestamp.Event) {
-	port := l.family == 4 && e.ICMPType == icmp4Unreachable && e.ICMPCode == icmp4Port ||
-		l.family == 6 && e.ICMPType == icmp6Unreachable && e.ICMPCode == icmp6Port
+	port := l.says(e, icmp4Port, icmp6Port)
+	neighbour := l.says(e, icmp4Host, icmp6Address) && e.By == l.from
 	request, err := stamp.ParseRequest(e.Quoted)
-	if !port || err != nil {
+	if !port && !neighbour || err != nil {
 		return
 	}
 	p := t.pairTo(e.To)
@@ -209,7 +229,12 @@ func (l *lane) unreachable(t *test, e *timestamp.Event) {
 	}
 	// Who has not received the packet cannot quote when it was sent (RFC 5927,
 	// section 4.1, of the same in TCP).
-	if rec := p.sessions[l.flow].sent(request.Sequence, request.Sent); rec != nil {
+	rec := p.sessions[l.flow].sent(request.Sequence, request.Sent)
+	switch {
+	case rec == nil:
+	case neighbour:
+		p.isAbsent(rec)
+	default:
 		p.unreachableAt(rec.sentSince, t)
 	}
 }
@@ -238,6 +263,7 @@ func (l *lane) reply(t *test, in *timestamp.Incoming, m Moment) {
 	case s.arrive(rec, &reply, in, m, t.clock):
 		l.awaited--
 		p.taken++
+		p.isThere(rec)
 		t.mark(rec, p, &reply, in, m)
 	}
 }

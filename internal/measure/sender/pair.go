@@ -32,6 +32,11 @@ type pair struct {
 	told
 	refusal     error // of the newest packet that the kernel refused
 	unreachable bool  // it said so for long enough to be told, and nobody was yet
+	// absent: the target is a neighbour that does not answer ARP or ND, which was said
+	// of a packet sent then and of none since.
+	absent      bool
+	absentSince int64
+	leaves      bool // the kernel has said of a packet that it left
 	// What the reflector is known to do, since it is a probe's, or did once: replies
 	// with a TTL of 255, the TTL that it received, the DSCP that it received, in its
 	// place, and replies with the one that it was asked for. Where one does not, it

@@ -36,6 +36,7 @@ const (
 	kernelT2
 	kernelT3
 	kernelT4
+	notSent // no neighbour answered
 	laterT3 // its reflector told T3 in a later reply
 	remarkedForward
 	remarkedBackward

@@ -172,7 +172,7 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 			_ = l.socket.Close()
 			l.socket, l.awaited, l.refused = nil, 0, 0
 		}
-		l.buffer = targets * (t.Size + overhead)
+		l.buffer = bufferFor(t.Test, targets)
 		if l.socket != nil || targets == 0 {
 			continue
 		}
@@ -181,6 +181,9 @@ func (t *test) openLanes(open func(timestamp.Options) (Socket, error)) {
 		}
 	}
 }
+
+// bufferFor is what one sending to so many targets needs, in bytes.
+func bufferFor(t inventory.Test, targets int) int { return targets * (t.Size + overhead) }
 
 func (t *test) targets(family uint8) (n int) {
 	for _, p := range t.pairs {

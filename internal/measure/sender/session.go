@@ -16,7 +16,8 @@ type session struct {
 
 	next      uint32 // sequence number of the next packet
 	unsettled uint32 // of the first packet whose interval is not settled
-	refused   refusals
+	refused   unsent // by the kernel
+	withheld  unsent // from a neighbour that is not there
 	highest   uint32 // sequence number of the replies' newest packet
 
 	// What is known of the reflector's count.
@@ -53,32 +54,39 @@ func (s *session) prepare(m Moment, due int64, interval uint32, clock stamp.Erro
 
 func (s *session) gone() { s.next++ }
 
-// refusals count the packets that the kernel refused, by their interval: those of
-// the newest, of which fewer are open at a time.
-type refusals [8]struct{ interval, count uint32 }
+// unsent counts packets without a number, by their interval: those of the newest,
+// of which fewer are open at a time.
+type unsent [8]struct {
+	interval, count uint32
+	seconds         uint64 // of the interval, in which they were due, in bits
+}
 
-func (r *refusals) add(interval uint32) {
-	of := &r[interval%uint32(len(r))]
+func (u *unsent) add(interval uint32, second int64) {
+	of := &u[interval%uint32(len(u))]
 	if of.interval != interval {
-		of.interval, of.count = interval, 0
+		of.interval, of.count, of.seconds = interval, 0, 0
 	}
 	of.count++
+	of.seconds |= 1 << uint(second)
 }
 
-func (r *refusals) in(interval uint32) int {
-	if of := r[interval%uint32(len(r))]; of.interval == interval {
-		return int(of.count)
+func (u *unsent) in(interval uint32) (count int, seconds uint64) {
+	if of := u[interval%uint32(len(u))]; of.interval == interval {
+		return int(of.count), of.seconds
 	}
-	return 0
+	return 0, 0
 }
 
-// left takes the kernel's time of sending.
-func (s *session) left(lowSeq uint32, at int64) {
+// left takes the kernel's time of sending, and gives the record; nil where there is
+// none any more.
+func (s *session) left(lowSeq uint32, at int64) *record {
 	seq := s.next - 1 - (s.next-1-lowSeq)&sequenceMask
-	if rec := s.records.find(seq); rec != nil {
+	rec := s.records.find(seq)
+	if rec != nil {
 		rec.t1 = at
 		rec.flags |= kernelT1
 	}
+	return rec
 }
 
 // sent is the packet with that number and timestamp; nil where none was sent, or

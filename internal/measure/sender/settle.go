@@ -44,7 +44,7 @@ func (b *books) close() ippm.Result {
 // settle closes an interval of a session and adds it to the pair's result.
 func (b *books) settle(s *session, port uint16, interval uint32, unserved *spans) {
 	f := ippm.Flow{Port: port}
-	f.Refused = s.refused.in(interval)
+	f.Refused, _ = s.refused.in(interval)
 	from, to := s.unsettled, s.unsettled
 	for to != s.next && s.records.at(to).interval <= interval {
 		to++
@@ -55,6 +55,9 @@ func (b *books) settle(s *session, port uint16, interval uint32, unserved *spans
 	if f.Sent > f.Received+f.Late {
 		b.place(&f, s, from, to, unserved)
 	}
+	// They would have waited in this host, and been lost there.
+	withheld, seconds := s.withheld.in(interval)
+	f.Sent, f.Unplaced, f.LossyUnplaced = f.Sent+withheld, f.Unplaced+withheld, f.LossyUnplaced|seconds
 	b.time(&f, s, from, to)
 	s.unsettled = to
 	s.raiseAnchor(from, to)

@@ -161,6 +161,9 @@ func recordsFor(every, spacing time.Duration) int {
 	return ringSize(int((every+settleAfter+(settleTicks+1)*Tick)/spacing) + 2)
 }
 
+// second is which one of its interval a moment is in.
+func (t *test) second(m Moment) int64 { return (m.Wall - t.interval.start) / int64(time.Second) }
+
 func (t *test) pairAt(slot int) *pair {
 	if slot >= len(t.pairs) {
 		return nil

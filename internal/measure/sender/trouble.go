@@ -3,8 +3,13 @@ package sender
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
 	"syscall"
 
+	"ixpqos/internal/inventory"
+	"ixpqos/internal/measure/timestamp"
 	"ixpqos/internal/measure/trouble"
 )
 
@@ -64,6 +69,8 @@ func (p *pair) trouble(t *test) string {
 	switch {
 	case errors.Is(refusal, syscall.EMSGSIZE):
 		return fmt.Sprintf("packets of %d bytes to %q over IPv%d are larger than the interface's MTU and may not be fragmented: lower size, or leave df away", t.Size, p.Target, p.Family)
+	case errors.Is(refusal, syscall.EAGAIN), errors.Is(refusal, syscall.ENOBUFS):
+		return fmt.Sprintf("the send buffers were full, so packets to %q over IPv%d were not sent: set net.core.wmem_max, or grant CAP_NET_ADMIN", p.Target, p.Family)
 	case refusal != nil:
 		return fmt.Sprintf("the kernel refused packets to %q over IPv%d: %v", p.Target, p.Family, refusal)
 	case unreachable:
@@ -75,24 +82,61 @@ func (p *pair) trouble(t *test) string {
 // socketTroubles are of all lanes together: what is wrong with one is seldom
 // wrong with it alone.
 func (t *test) socketTroubles() (sentences []string) {
-	dropped, needed, small := uint64(0), 0, 0
+	dropped := uint64(0)
+	receive, send := shortage{buffers: "receive", setting: "rmem_max"}, shortage{buffers: "send", setting: "wmem_max"}
 	for _, l := range t.lanes {
 		if l.socket == nil {
 			continue
 		}
 		dropped += l.dropped()
-		if size := l.socket.BufferSize(); size < l.buffer {
-			needed, small = max(needed, l.buffer), size
-		}
+		receive.see(l.socket.BufferSize(), l.buffer)
+		send.see(l.socket.SendBufferSize(), l.buffer)
 		sentences = append(sentences, l.socket.Doubt())
 	}
 	if dropped > 0 {
 		sentences = append(sentences, fmt.Sprintf("this host was too busy to take %d replies from the receive buffers in time", dropped))
 	}
-	if needed > 0 {
-		sentences = append(sentences, fmt.Sprintf("the receive buffers have %d bytes where %d are needed: set net.core.rmem_max, or grant CAP_NET_ADMIN", small, needed))
+	return append(sentences, receive.sentence(), send.sentence())
+}
+
+// shortage is of buffers of one kind that are too small.
+type shortage struct {
+	buffers, setting string
+	needed, had      int // by the one that is the most wanted; 0 for none
+}
+
+func (s *shortage) see(had, needed int) {
+	if had < needed && needed > s.needed {
+		s.needed, s.had = needed, had
 	}
-	return sentences
+}
+
+func (s *shortage) sentence() string {
+	if s.needed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the %s buffers have %d bytes where %d are needed: set net.core.%s, or grant CAP_NET_ADMIN", s.buffers, s.had, s.needed, s.setting)
+}
+
+// CheckBuffers tells whether this host gives a socket the buffers that a test over
+// so many pairs needs.
+func CheckBuffers(t inventory.Test, pairs int) error {
+	local := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	if slices.Equal(t.Families, []uint8{6}) {
+		local = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
+	}
+	socket, err := timestamp.Open(timestamp.Options{Local: local, Buffer: wantedBuffer, Batch: 1, MaxPacket: 1})
+	if err != nil {
+		return err
+	}
+	needed := bufferFor(t, (pairs+len(t.Families)-1)/max(len(t.Families), 1))
+	receive, send := shortage{buffers: "receive", setting: "rmem_max"}, shortage{buffers: "send", setting: "wmem_max"}
+	receive.see(socket.BufferSize(), needed)
+	send.see(socket.SendBufferSize(), needed)
+	if wrong := slices.DeleteFunc([]string{receive.sentence(), send.sentence()}, func(s string) bool { return s == "" }); len(wrong) > 0 {
+		err = errors.New(strings.Join(wrong, "; "))
+	}
+	return errors.Join(err, socket.Close())
 }
 
 // dropped is how many replies the kernel dropped since it was last asked for.

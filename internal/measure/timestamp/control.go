@@ -2,6 +2,7 @@ package timestamp
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -74,4 +75,16 @@ func (c control) failure() (e unix.SockExtendedErr) {
 		e = *(*unix.SockExtendedErr)(unsafe.Pointer(&c.data[0]))
 	}
 	return e
+}
+
+// offender reads the address behind it, of the host that said so (ip(7),
+// SO_EE_OFFENDER).
+func (c control) offender() netip.Addr {
+	var from name
+	at := int(unsafe.Sizeof(unix.SockExtendedErr{}))
+	if len(c.data) <= at {
+		return netip.Addr{}
+	}
+	length := copy((*[unsafe.Sizeof(from)]byte)(unsafe.Pointer(&from))[:], c.data[at:])
+	return from.get(uint32(length)).Addr()
 }

@@ -25,8 +25,10 @@ type Event struct {
 	ID uint32
 	At int64
 	// To is where the Unreachable packet was sent to, and ICMPType and ICMPCode
-	// are what was said of it (of ICMPv6 on an IPv6 socket).
+	// are what was said of it (of ICMPv6 on an IPv6 socket), by a host. It is this
+	// one where no neighbour answered ARP or neighbour discovery.
 	To       netip.AddrPort
+	By       netip.Addr
 	ICMPType uint8
 	ICMPCode uint8
 	// Quoted is the front of the payload of the Unreachable packet, as far as
@@ -74,7 +76,7 @@ func (s *Socket) tell(n int) []Event {
 // event reads entry i of the error queue (networking/timestamping.rst, section
 // 2.1; ip(7), IP_RECVERR).
 func (s *Socket) event(i int) (e Event, ok bool) {
-	at, failure := entry(s.queued.controls(i))
+	at, failure, by := entry(s.queued.controls(i))
 	switch failure.Origin {
 	case unix.SO_EE_ORIGIN_TIMESTAMPING:
 		if at == 0 || failure.Info != unix.SCM_TSTAMP_SND {
@@ -86,6 +88,7 @@ func (s *Socket) event(i int) (e Event, ok bool) {
 		return Event{
 			Kind:     Unreachable,
 			To:       s.queued.address(i).get(s.queued.messages[i].header.Namelen),
+			By:       by,
 			ICMPType: failure.Type,
 			ICMPCode: failure.Code,
 			Quoted:   s.queued.octets(i),
@@ -94,16 +97,16 @@ func (s *Socket) event(i int) (e Event, ok bool) {
 	return Event{}, false
 }
 
-func entry(controls []byte) (at int64, failure unix.SockExtendedErr) {
+func entry(controls []byte) (at int64, failure unix.SockExtendedErr, by netip.Addr) {
 	for c, rest, ok := nextControl(controls); ok; c, rest, ok = nextControl(rest) {
 		switch {
 		case c.is(unix.SOL_SOCKET, unix.SO_TIMESTAMPING):
 			at = c.stamp()
 		case c.is(unix.SOL_IP, unix.IP_RECVERR), c.is(unix.SOL_IPV6, unix.IPV6_RECVERR):
-			failure = c.failure()
+			failure, by = c.failure(), c.offender()
 		}
 	}
-	return at, failure
+	return at, failure, by
 }
 
 func (s *Socket) idOf(stamp unix.SockExtendedErr, packet []byte) (id uint32, ok bool) {

@@ -216,3 +216,26 @@ func TestTheInterfaceIsTheOnlyOne(t *testing.T) {
 		t.Errorf("%+v; want that a packet by another interface finds no socket", e)
 	}
 }
+
+// TestANeighbourThatDoesNotAnswer is told of by this host itself.
+func TestANeighbourThatDoesNotAnswer(t *testing.T) {
+	h := newHosts(t)
+	for own, nobody := range map[string]string{near4: nobody4, near6: nobody6} {
+		near := on(t, h.near, options(own))
+		near.Send([]timestamp.Outgoing{packet(1, netip.AddrPortFrom(netip.MustParseAddr(nobody), 9))})
+		var told []timestamp.Event
+		if !until(func() bool {
+			events, err := near.Events()
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = append(told, events...)
+			return len(told) > 0
+		}) {
+			t.Fatalf("%s: nothing is told", nobody)
+		}
+		if e := told[0]; e.Kind != timestamp.Unreachable || e.By != near.Local().Addr() {
+			t.Errorf("%s: %+v", nobody, e)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func (s *Socket) prepare(o Options, family int) (err error) {
 			return deviceError(o, err)
 		}
 	}
-	if s.bufferSize, err = enlarge(s.fd, o.Buffer); err != nil {
+	if s.bufferSize, s.sendBufferSize, err = enlarge(s.fd, o.Buffer); err != nil {
 		return err
 	}
 	s.stamping, s.doubt = ask(s.fd, family, o)
@@ -57,22 +57,24 @@ func (s *Socket) prepare(o Options, family int) (err error) {
 
 // enlarge makes the buffers as large as is wanted, or as the system allows
 // (net.core.rmem_max and wmem_max bind those without CAP_NET_ADMIN), and reads
-// back what was had for receiving. The one for sending holds a burst until the
+// back what was had. The one for sending holds a burst until the
 // link has taken it, and what waits for a neighbour that does not answer.
-func enlarge(fd, want int) (had int, err error) {
+func enlarge(fd, want int) (receive, send int, err error) {
 	if want > 0 {
 		if err := force(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, want); err != nil {
-			return 0, fmt.Errorf("set SO_RCVBUF: %w", err)
+			return 0, 0, fmt.Errorf("set SO_RCVBUF: %w", err)
 		}
 		if err := force(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, want); err != nil {
-			return 0, fmt.Errorf("set SO_SNDBUF: %w", err)
+			return 0, 0, fmt.Errorf("set SO_SNDBUF: %w", err)
 		}
 	}
-	had, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
-	if err != nil {
-		return 0, fmt.Errorf("read SO_RCVBUF: %w", err)
+	if receive, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil {
+		return 0, 0, fmt.Errorf("read SO_RCVBUF: %w", err)
 	}
-	return had / 2, nil
+	if send, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF); err != nil {
+		return 0, 0, fmt.Errorf("read SO_SNDBUF: %w", err)
+	}
+	return receive / 2, send / 2, nil
 }
 
 func force(fd, privileged, plain, value int) error {

@@ -14,13 +14,14 @@ import (
 // Socket is a UDP socket. Receive and Await are one goroutine's at a time, Send
 // is, and Events is; all else may be called from any.
 type Socket struct {
-	local         netip.AddrPort
-	bufferSize    int
-	stamping      stamping
-	doubt         string
-	identify      func([]byte) uint32
-	keepProcessor bool
-	cutLonger     bool
+	local          netip.AddrPort
+	bufferSize     int
+	sendBufferSize int
+	stamping       stamping
+	doubt          string
+	identify       func([]byte) uint32
+	keepProcessor  bool
+	cutLonger      bool
 
 	outgoing *batch
 	incoming *batch
@@ -70,6 +71,10 @@ func (s *Socket) Local() netip.AddrPort { return s.local }
 // BufferSize gives the octets of receive buffer that were had, in the measure
 // of Options.Buffer: the kernel keeps, and reports, twice that (socket(7)).
 func (s *Socket) BufferSize() int { return s.bufferSize }
+
+// SendBufferSize is the same of the send buffer, which what waits for a neighbour
+// fills.
+func (s *Socket) SendBufferSize() int { return s.sendBufferSize }
 
 // Stamps tells which of the two kinds of kernel stamps there are.
 type Stamps struct{ Receive, Transmit bool }
