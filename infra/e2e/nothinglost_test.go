@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ixpqos/infra/needs"
 	"ixpqos/internal/deliver"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/wire"
@@ -147,6 +148,8 @@ func signal(t *testing.T, p *process, s syscall.Signal) {
 // it may not write: what it measures goes out all the same, and it says why
 // nothing would outlast its end.
 func TestStateThatCannotBeWritten(t *testing.T) {
+	needs.Time(t)
+	t.Parallel()
 	for name, c := range map[string]struct {
 		flags uintptr
 		told  syscall.Errno
