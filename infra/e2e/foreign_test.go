@@ -41,7 +41,6 @@ func TestForeign(t *testing.T) {
 		for lines.Scan() { // until the test closes it: the probe must not wait for its reader
 		}
 	}()
-	t.Run("senders", func(t *testing.T) { f.asksTheReflector(t, probe) })
 	for name, check := range map[string]func(*testing.T, wire.Result, int){
 		"good":            placedForward,
 		"counts-per-port": notPlaced,
@@ -57,6 +56,7 @@ func TestForeign(t *testing.T) {
 			}
 		})
 	}
+	t.Run("senders", func(t *testing.T) { f.asksTheReflector(t, probe) })
 	for _, name := range []string{"reply-20", "no-stamp-is-sent"} {
 		t.Run(name, func(t *testing.T) {
 			await(t, "the probe says what is wrong", func() error { return saysOfOne(probe.logged(), name, "answers, but not") })
