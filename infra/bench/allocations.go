@@ -27,19 +27,28 @@ func allocations(ctx context.Context, top string, turns int) (samples, error) {
 		if err != nil {
 			return nil, fmt.Errorf("go test -bench of internal/measure/%s: %w: %s", name, err, out)
 		}
-		found := benchmark.FindAllSubmatch(out, -1)
-		if found == nil {
-			return nil, errors.New("internal/measure/" + name + " has no benchmark")
+		counts, err := allocationsIn(out)
+		if err != nil {
+			return nil, fmt.Errorf("internal/measure/%s: %w", name, err)
 		}
-		for _, match := range found {
-			allocations, err := strconv.ParseFloat(string(match[2]), 64)
-			if err != nil {
-				return nil, err
-			}
-			taken.add("allocations_"+name, allocations)
-		}
+		taken["allocations_"+name] = counts
 	}
 	return taken, nil
+}
+
+// allocationsIn reads what go test says of each benchmark.
+func allocationsIn(out []byte) (counts []float64, err error) {
+	for _, match := range benchmark.FindAllSubmatch(out, -1) {
+		n, err := strconv.ParseFloat(string(match[2]), 64)
+		if err != nil {
+			return nil, err
+		}
+		counts = append(counts, n)
+	}
+	if len(counts) == 0 {
+		return nil, errors.New("it has no benchmark")
+	}
+	return counts, nil
 }
 
 // benchmark is a line of go test's.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -118,10 +119,15 @@ func (m *member) yamlAddresses() string {
 // serve starts the server and waits until it is ready.
 func (x *exchange) serve() *process {
 	x.t.Helper()
-	p := start(x.t, "server", x.host.Command(context.Background(), program(x.t, "ixpqos-server"), "serve", "--listen", x.address,
-		"--inventory", x.inventory, "--store", "sqlite:"+filepath.Join(x.dir, "ixpqos.db")))
+	p := start(x.t, "server", x.serveCommand())
 	await(x.t, "the server is ready", func() error { _, err := x.get("/readyz"); return err })
 	return p
+}
+
+func (x *exchange) serveCommand() *exec.Cmd {
+	x.t.Helper()
+	return x.host.Command(context.Background(), program(x.t, "ixpqos-server"), "serve", "--listen", x.address,
+		"--inventory", x.inventory, "--store", "sqlite:"+filepath.Join(x.dir, "ixpqos.db"))
 }
 
 // runArgs are those of a probe that belongs to the server.

@@ -126,7 +126,9 @@ func start(t testing.TB, name string, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd.Stderr = log
+	if cmd.Stderr == nil {
+		cmd.Stderr = log
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
