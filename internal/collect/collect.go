@@ -181,7 +181,7 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 	case len(batch.Peers) > maxPeers:
 		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
 	}
-	batch.Peers = slices.DeleteFunc(batch.Peers, func(name string) bool { return ippm.CheckName(name) != nil })
+	batch.KeepPeers(func(name string) bool { return ippm.CheckName(name) == nil })
 	if len(batch.Run) > maxRunBytes {
 		batch.Run = ""
 	}

@@ -302,7 +302,7 @@ func TestWordsOfAProbeAreBounded(t *testing.T) {
 	s := serve(t)
 	batch := storetest.NewBatch("p1", 1)
 	batch.Inventory, batch.Health.Version = strings.Repeat("é", 3000), strings.Repeat("v", 3000)
-	batch.Peers = []string{"p2", "", "a\nb", strings.Repeat("x", 64), "p3"}
+	batch.Peers, batch.Views = []string{"p2", "", "a\nb", strings.Repeat("x", 64), "p3"}, []uint32{2, 0, 1, 0, 3}
 	for i := range 30 {
 		batch.Health.Troubles = append(batch.Health.Troubles, fmt.Sprint(i, strings.Repeat("é", 3000)))
 	}
@@ -312,6 +312,9 @@ func TestWordsOfAProbeAreBounded(t *testing.T) {
 		t.Fatal(reports, err)
 	}
 	got := reports[0]
+	if diff := cmp.Diff([]uint32{2, 3}, got.Views); diff != "" {
+		t.Errorf("views (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff([]string{"p2", "p3"}, got.Peers); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)
 	}

@@ -25,6 +25,22 @@ type Batch struct {
 	Heard []Heard
 }
 
+// KeepPeers leaves those of the peers, and their views, whose names are to be kept.
+func (b *Batch) KeepPeers(keep func(name string) bool) {
+	var peers []string
+	var views []uint32
+	for i, name := range b.Peers {
+		if !keep(name) {
+			continue
+		}
+		peers = append(peers, name)
+		if i < len(b.Views) {
+			views = append(views, b.Views[i])
+		}
+	}
+	b.Peers, b.Views = peers, views
+}
+
 // Health is what a probe says about itself.
 type Health struct {
 	// Version is the probe binary's.
