@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"ixpqos/internal/program"
 	"ixpqos/internal/store/influx"
@@ -48,7 +49,8 @@ func (i Influx) open(ctx context.Context, use influx.Use, gzip bool) (*opened, e
 	if err != nil {
 		return nil, program.Usage(err)
 	}
-	return &opened{Writer: db, Reader: db, close: db.Close}, nil
+	wrote := &outcome{Writer: db, now: time.Now}
+	return &opened{Writer: wrote, Reader: db, close: db.Close, lastWrite: wrote.last}, nil
 }
 
 // Token is the one that the settings name.

@@ -2,12 +2,11 @@ package service
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 
-	"github.com/aws/aws-lambda-go/events"
-
 	"ixpqos/internal/inventory"
-	"ixpqos/internal/lambdahttp"
 )
 
 // TestNamesWithSlashes behind a gateway that decodes the path.
@@ -39,10 +38,14 @@ func TestNamesWithSlashes(t *testing.T) {
 			mux.HandleFunc(prefix+"/api/v1/data/probe/{name}/last", func(_ http.ResponseWriter, r *http.Request) { got = "last of " + r.PathValue("name") })
 		}
 		handler := withNames(func() *inventory.Inventory { return inv }, mux)
-		event := events.APIGatewayV2HTTPRequest{RawPath: path}
-		event.RequestContext.HTTP.Method = http.MethodGet
-		if _, err := lambdahttp.Handler(handler)(t.Context(), event); err != nil || got != want {
-			t.Errorf("%s: %s, %v; want %s", path, got, err, want)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = path // decoded, as the gateway gives it
+		if sent, err := url.PathUnescape(path); err == nil && sent != path {
+			r.URL.Path, r.URL.RawPath = sent, path
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		if got != want {
+			t.Errorf("%s: %s; want %s", path, got, want)
 		}
 	}
 }

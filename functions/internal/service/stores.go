@@ -78,6 +78,16 @@ type opened struct {
 	// where the store does that by itself.
 	prune func(ctx context.Context, before, flowsBefore time.Time) (int64, error)
 	close func() error
+	// lastWrite is why the newest batch was not written; nil where Ready asks as much.
+	lastWrite func() error
+}
+
+// Ready is nil when the store can do now what it was opened for.
+func (o *opened) Ready(ctx context.Context) error {
+	if err := o.Reader.Ready(ctx); err != nil || o.lastWrite == nil {
+		return err
+	}
+	return o.lastWrite()
 }
 
 // sayIfNotReady says once, at start, what /readyz would say.
