@@ -3,11 +3,10 @@ package agent
 import (
 	"context"
 	"testing"
-	"time"
 
+	"ixpqos/infra/needs"
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
-	"ixpqos/infra/needs"
 )
 
 // TestTheSTAMPEngineGivesItsEnd: what was measured until the probe was told to end
@@ -31,17 +30,14 @@ func TestTheSTAMPEngineGivesItsEnd(t *testing.T) {
 		}
 	}
 	stop()
-	began := time.Now()
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
-	t.Log("took", time.Since(began))
 	close(batches)
 	results, heard := 0, 0
 	for b := range batches {
 		results += len(b.Results)
 		heard += len(b.Heard)
-		t.Log(b.Start, len(b.Results), len(b.Heard))
 	}
 	if results == 0 || heard == 0 {
 		t.Errorf("the end gives %d results, %d heard", results, heard)

@@ -169,7 +169,9 @@ func (p *puller) end(ctx context.Context) {
 		p.log.Error("the last good configuration cannot be deleted; the next start measures by it until it has asked the server", "error", err)
 	}
 	p.log.Warn("this probe is not in the inventory any more; its tests end")
-	offer(ctx, p.parts, inventory.Part{Probe: p.api.name})
+	none := inventory.Part{Probe: p.api.name}
+	p.taking(none)
+	offer(ctx, p.parts, none)
 }
 
 // take hands a configuration to the engine and tells the server that it is known.

@@ -83,8 +83,12 @@ func TestTheEndIsDelivered(t *testing.T) {
 	if b := <-came; len(b.Results) != 1 {
 		t.Errorf("the last batch has %d results", len(b.Results))
 	}
-	if b := <-came; b.Health.Missed != 1 || len(b.Peers) != 2 {
-		t.Errorf("the end says %+v", b)
+	end := <-came
+	for len(end.Results) > 0 { // one that was on its way at the end comes twice
+		end = <-came
+	}
+	if end.Health.Missed != 1 || len(end.Peers) != 2 {
+		t.Errorf("the end says %+v", end)
 	}
 	if got := r.spool.Stats().Waiting; got != 0 {
 		t.Errorf("%d batches wait", got)
