@@ -10,7 +10,7 @@ import (
 // bounds of an inventory.
 const (
 	maxPairs     = inventory.MaxPairs
-	maxPerSecond = 20_000
+	maxPerSecond = inventory.MaxPacketsPerSecond
 )
 
 // Check tells why a test over so many pairs would not be run: it is what no
