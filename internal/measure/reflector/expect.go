@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// Expect says what is to be counted. What has not changed is counted on.
+// Expect says what is to be counted. What has not changed is counted on; what is
+// not asked for any more is told of up to its last whole interval.
 func (r *Reflector) Expect(expectations []Expectation) {
 	r.mu.Lock()
 	defer r.unlock()
@@ -22,10 +23,22 @@ func (r *Reflector) Expect(expectations []Expectation) {
 		r.expected = append(r.expected, before[i])
 		before = slices.Delete(before, i, i+1)
 	}
-	for _, e := range before {
-		r.tell(e, "")
-	}
+	r.leave(before)
 	r.resolve()
+}
+
+// leave counts no more of what is expected. What was heard of it until now is
+// still to be told: its intervals are settled some seconds after their ends.
+func (r *Reflector) leave(left []*expected) {
+	now := r.host.Wall()
+	r.left = slices.DeleteFunc(r.left, func(e *expected) bool { return e.number(now)-e.number(e.until) > kept })
+	for _, e := range left {
+		r.tell(e, "")
+		e.until = min(e.until, now)
+		if e.since < e.until {
+			r.left = append(r.left, e)
+		}
+	}
 }
 
 // resolve finds for every session what is expected of it, and notes from when on

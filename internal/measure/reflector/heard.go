@@ -117,6 +117,7 @@ func (r *Reflector) see(m moment) {
 	if step < maxStep && step > -maxStep {
 		return
 	}
+	r.left = nil
 	for _, e := range r.expected {
 		e.spoiled, e.missed = [kept]spoiling{}, [kept]missing{}
 		clear(e.flows)
@@ -184,9 +185,16 @@ func (s *session) hear(q *request) *count {
 func (r *Reflector) Heard(test string, start time.Time) (all []ippm.Heard) {
 	r.mu.Lock()
 	defer r.unlock()
+	for _, e := range r.left {
+		if e.Test == test {
+			all = append(all, e.give(min(e.number(start.UnixNano()), e.number(e.until)-1), r.host.Name)...)
+		}
+	}
 	for _, e := range r.expected {
 		if e.Test == test {
-			all = append(all, r.give(e, e.number(start.UnixNano()))...)
+			last := e.number(start.UnixNano())
+			all = append(all, e.give(last, r.host.Name)...)
+			r.tellSpoiled(e, last)
 		}
 	}
 	return all
@@ -197,20 +205,22 @@ func (r *Reflector) Heard(test string, start time.Time) (all []ippm.Heard) {
 func (r *Reflector) Rest() (all []ippm.Heard) {
 	r.mu.Lock()
 	defer r.unlock()
+	for _, e := range r.left {
+		all = append(all, e.give(e.number(e.until)-1, r.host.Name)...)
+	}
 	for _, e := range r.expected {
-		all = append(all, r.give(e, e.number(r.host.Wall()))...)
+		all = append(all, e.give(e.number(r.host.Wall()), r.host.Name)...)
 	}
 	return all
 }
 
 // give gives what is known of intervals up to one, each once.
-func (r *Reflector) give(e *expected, last int64) (all []ippm.Heard) {
+func (e *expected) give(last int64, self string) (all []ippm.Heard) {
 	for i := max(e.given, last-kept) + 1; i <= last; i++ {
 		if e.knows(i) {
-			all = append(all, e.heard(i, r.host.Name))
+			all = append(all, e.heard(i, self))
 		}
 	}
-	r.tellSpoiled(e, last)
 	e.given = max(e.given, last)
 	return all
 }

@@ -190,6 +190,41 @@ func TestAClockThatIsFarAway(t *testing.T) {
 	}
 }
 
+// TestWhatIsNoMoreExpectedIsToldOf up to its last whole interval: that is settled
+// some seconds after its end, when a changed test is expected in its place.
+func TestWhatIsNoMoreExpectedIsToldOf(t *testing.T) {
+	for what, change := range map[string]func(w *world){
+		"a changed test": func(w *world) {
+			changed := w.expectation()
+			changed.Flows--
+			w.Expect([]Expectation{changed})
+		},
+		"a probe that left": func(w *world) {
+			w.SetAllowed(nil)
+			w.Expect(nil)
+		},
+	} {
+		w := virtual(t)
+		w.Expect([]Expectation{w.expectation()})
+		e := w.end(t, w.sender, 1001)
+		w.at(t, 15*time.Second)
+		e.tell(t, 0, 1)
+		w.at(t, 24*time.Second)
+		e.tell(t, 1, 1)
+		change(w)
+		w.at(t, 26*time.Second)
+		if got := w.heard(10 * time.Second); len(got) != 1 || got[0].Flows[0] != (ippm.HeardFlow{Port: 1001, Heard: 1, Answered: 1}) {
+			t.Errorf("%s: %+v", what, got)
+		}
+		w.at(t, 36*time.Second)
+		for _, h := range w.heard(20 * time.Second) {
+			if len(h.Flows) > 3 || h.Flows[0] != ippm.Missed(ippm.Unheard) {
+				t.Errorf("%s: of the interval in which it changed: %+v", what, h)
+			}
+		}
+	}
+}
+
 // TestTroubleEndsWithItsTest and with nothing less.
 func TestTroubleEndsWithItsTest(t *testing.T) {
 	w := virtual(t)

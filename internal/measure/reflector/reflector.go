@@ -57,6 +57,7 @@ type Reflector struct {
 	reflecting map[netip.AddrPort]bool
 	sessions   sessions
 	expected   []*expected
+	left       []*expected // those that are not expected any more, and not told of yet
 	attached   []*Port
 	seen       moment // the newest
 	// clock is the Error Estimate in either format, as of the moment turned.
