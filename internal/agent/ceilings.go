@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"ixpqos/internal/inventory"
 	"ixpqos/internal/ippm"
@@ -146,13 +147,22 @@ func (l *load) take(part inventory.Part, t inventory.Test) error {
 		}
 		l.perSecond += t.PacketRate(pairs)
 	case inventory.KindSTAMP:
-		if err := sender.Check(t, pairs); err != nil {
+		if err := errors.Join(checkInterval(t.Every), sender.Check(t, pairs)); err != nil {
 			return err
 		}
 		l.perSecond += t.PacketRate(pairs)
 		l.flowsKept += (pairs + sources) * t.Flows
 	}
 	return l.check()
+}
+
+// checkInterval: each interval is a batch, which is written to the disk, and both
+// ends must begin it at the same moment.
+func checkInterval(every time.Duration) error {
+	if every < inventory.MinInterval || every%time.Second != 0 || time.Minute%every != 0 {
+		return fmt.Errorf("interval %v is not %v to %v, whole seconds that divide a minute", every, inventory.MinInterval, inventory.MaxInterval)
+	}
+	return nil
 }
 
 // checkFamilies: a family that stands there twice would be measured twice.

@@ -38,19 +38,21 @@ func more(c *wire.Config, peers int) {
 
 func TestNoConfigurationPassesACeiling(t *testing.T) {
 	for says, change := range map[string]func(*wire.Config){
-		"":                                     func(*wire.Config) {},
-		`test "fabric": spacing 0s`:            func(c *wire.Config) { c.Tests[1].SpacingMS = 0 },
-		`test "fabric": flows -5 is not 1`:     func(c *wire.Config) { c.Tests[1].Flows = -5 },
-		`test "ping": spacing 0s is below 1ms`: func(c *wire.Config) { c.Tests[0].SpacingMS = 0 },
-		`test "ping": spacing 1h0m0s is above 1m0s`:  func(c *wire.Config) { c.Tests[0].SpacingMS = 3.6e6 },
-		`test "ping": families has 4 twice`:          func(c *wire.Config) { c.Tests[0].Families = []int{4, 4} },
-		`test "ping" is in the configuration twice`:  func(c *wire.Config) { c.Tests[1].Name = "ping" },
-		`peer "q1" is in the configuration twice`:    func(c *wire.Config) { c.Peers[0].Name = "q1" },
-		`peer "p1" is in the configuration twice`:    func(c *wire.Config) { c.Peers[0].Name = "p1" },
-		`"q0" has two addresses of IPv4`:             func(c *wire.Config) { c.Peers[0].Addresses = append(c.Peers[0].Addresses, c.Peers[1].Addresses[0]) },
-		`"224.0.0.1" is that of many hosts`:          func(c *wire.Config) { c.Peers[0].Addresses[0].Host = "224.0.0.1" },
-		`"2001:db8::1" must be one of IPv4`:          func(c *wire.Config) { c.Peers[0].Addresses[0].Host = "2001:db8::1" },
-		`has 4097 peers; a probe takes at most 4096`: func(c *wire.Config) { more(c, 4097) },
+		"":                          func(*wire.Config) {},
+		`test "fabric": spacing 0s`: func(c *wire.Config) { c.Tests[1].SpacingMS = 0 },
+		`test "fabric": interval 250ms is not 5s to 1m0s`: func(c *wire.Config) { c.Tests[1].EveryS = 0.25 },
+		`test "fabric": interval 7s is not 5s to 1m0s`:    func(c *wire.Config) { c.Tests[1].EveryS = 7 },
+		`test "fabric": flows -5 is not 1`:                func(c *wire.Config) { c.Tests[1].Flows = -5 },
+		`test "ping": spacing 0s is below 1ms`:            func(c *wire.Config) { c.Tests[0].SpacingMS = 0 },
+		`test "ping": spacing 1h0m0s is above 1m0s`:       func(c *wire.Config) { c.Tests[0].SpacingMS = 3.6e6 },
+		`test "ping": families has 4 twice`:               func(c *wire.Config) { c.Tests[0].Families = []int{4, 4} },
+		`test "ping" is in the configuration twice`:       func(c *wire.Config) { c.Tests[1].Name = "ping" },
+		`peer "q1" is in the configuration twice`:         func(c *wire.Config) { c.Peers[0].Name = "q1" },
+		`peer "p1" is in the configuration twice`:         func(c *wire.Config) { c.Peers[0].Name = "p1" },
+		`"q0" has two addresses of IPv4`:                  func(c *wire.Config) { c.Peers[0].Addresses = append(c.Peers[0].Addresses, c.Peers[1].Addresses[0]) },
+		`"224.0.0.1" is that of many hosts`:               func(c *wire.Config) { c.Peers[0].Addresses[0].Host = "224.0.0.1" },
+		`"2001:db8::1" must be one of IPv4`:               func(c *wire.Config) { c.Peers[0].Addresses[0].Host = "2001:db8::1" },
+		`has 4097 peers; a probe takes at most 4096`:      func(c *wire.Config) { more(c, 4097) },
 		// Each test alone is within the ceiling; the sum is not.
 		`test "ping8": with the tests before it, this makes 2`: func(c *wire.Config) {
 			for i := range 300 {

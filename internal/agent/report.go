@@ -132,8 +132,14 @@ func (r *reporter) viewsOf(batch ippm.Batch) []uint32 {
 	if end.Equal(batch.Start) {
 		return r.views.newest(batch.Peers)
 	}
-	return r.views.during(batch.Peers, batch.Start, end)
+	now := r.clock.Now()
+	return r.views.during(batch.Peers, anchored(now, batch.Start), anchored(now, end))
 }
+
+// anchored is a moment as it lies from now on the clock that only goes on: what
+// was taken up before a step back of the wall clock would seem to come only yet,
+// for as long as the step.
+func anchored(now, at time.Time) time.Time { return now.Add(at.Sub(now)) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
@@ -194,8 +200,9 @@ func (r *reporter) sign(ctx context.Context, part inventory.Part) error {
 func (r *reporter) run(ctx context.Context, log *slog.Logger) error {
 	return repeat(ctx, r.clock, schedule.Spread(aliveEvery, r.name), aliveEvery, func(ctx context.Context) {
 		part := r.part.Load()
-		// What waits says as much when it arrives, and must not be pushed out by it.
-		if part == nil || !r.quiet() || r.spool.Stats().Waiting > 0 {
+		// What waits says as much when it arrives, but for what is put off: that may
+		// take days.
+		if stats := r.spool.Stats(); part == nil || !r.quiet() || stats.Waiting > stats.PutOff {
 			return
 		}
 		if err := r.sign(ctx, *part); err != nil {

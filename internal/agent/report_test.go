@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +131,47 @@ func TestSignsOfLife(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil || r.quiet() {
 		t.Errorf("quiet %v, %v", r.quiet(), err)
+	}
+}
+
+// TestSignsOfLifeBesideWhatIsPutOff: what the server takes later says nothing now.
+func TestSignsOfLifeBesideWhatIsPutOff(t *testing.T) {
+	signs := make(chan struct{}, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var b wire.Batch
+		if err := json.NewDecoder(r.Body).Decode(&b); err != nil {
+			t.Error(err)
+		}
+		if len(b.Results) == 0 {
+			signs <- struct{}{}
+			_, _ = w.Write([]byte(`{"stored":0}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"stored":0,"later":[{"index":0,"reason":"no such name yet"}]}`))
+	}))
+	t.Cleanup(srv.Close)
+	clock := clockwork.NewFakeClock()
+	r := newReporting(t, srv.URL, clock)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _ = r.uploader.Run(ctx) }()
+	if err := r.emit(ctx, aResult()); err != nil {
+		t.Fatal(err)
+	}
+	for r.spool.Stats().PutOff == 0 && t.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	part := testPart("v1")
+	r.part.Store(&part)
+	go func() { _ = r.run(ctx, discard) }()
+	if err := clock.BlockUntilContext(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(aliveEvery)
+	select {
+	case <-signs:
+	case <-time.After(10 * time.Second):
+		t.Error("no sign of life")
 	}
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,5 +141,16 @@ func TestBatchesTellRunAndViews(t *testing.T) {
 	for n, want := range []uint32{before, 0, after} {
 		measured(young, start.Add(time.Duration(n)*10*time.Second))
 		expect("a result", want, same)
+	}
+}
+
+// TestAnchored: moments are compared by the clock that does not step, as those at
+// which views were taken up, which time.Time does only where both have a reading of it.
+func TestAnchored(t *testing.T) {
+	now := time.Now()
+	start := now.Add(-10 * time.Second).UTC().Truncate(time.Second)
+	got := anchored(now, start)
+	if !got.Equal(start) || !strings.Contains(got.String(), "m=") {
+		t.Errorf("anchored is %v; want %v with a monotonic reading", got, start)
 	}
 }

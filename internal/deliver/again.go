@@ -35,7 +35,7 @@ func (s *Spool) takeBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []Entry
-	if eachFile(folder, func(e Entry) { found = append(found, e) }) != nil {
+	if eachWhole(folder, func(e Entry) { found = append(found, e) }) != nil {
 		return // nobody put anything there
 	}
 	for _, e := range found {
@@ -80,7 +80,7 @@ func AsideOf(spool string) (all []Aside, err error) {
 
 // eachAside visits the files that hold results.
 func eachAside(folder string, visit func(Entry)) error {
-	err := eachFile(folder, func(e Entry) {
+	err := eachWhole(folder, func(e Entry) {
 		if batchName.MatchString(e.Name) || strings.HasSuffix(e.Name, rejectedSuffix) {
 			visit(e)
 		}
@@ -162,10 +162,18 @@ func sendAgain(spool, folder, name string) error {
 	if _, err := os.Lstat(filepath.Join(again, to)); err == nil {
 		return errors.New("one of its name is being sent again: wait until the probe has taken it, then try anew")
 	}
-	if err := WriteDurably(again, to, seal(body)); err != nil {
+	// The probe takes it as soon as it has its name, and must be able to read it.
+	hidden := to + ".new"
+	if err := WriteDurably(again, hidden, seal(body)); err != nil {
 		return err
 	}
-	giveTo(spool, again, filepath.Join(again, to))
+	giveTo(spool, again, filepath.Join(again, hidden))
+	if err := os.Rename(filepath.Join(again, hidden), filepath.Join(again, to)); err != nil {
+		return err
+	}
+	if err := syncFolder(again); err != nil {
+		return err
+	}
 	return deleteAside(folder, name)
 }
 

@@ -149,3 +149,22 @@ func TestSetAsideWhatWasDropped(t *testing.T) {
 	s.setAside(e, "for the test")
 	wantStats(t, s, 0, 0, 1)
 }
+
+// TestListingLeavesAlone what the probe is writing just then.
+func TestListingLeavesAlone(t *testing.T) {
+	s := openSpool(t, t.TempDir(), SpoolOptions{})
+	folder, err := s.makeAside()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{filepath.Join(folder, nameOf(3)+tempSuffix), filepath.Join(s.dir, againFolder, nameOf(4)+tempSuffix)} {
+		writeFile(t, file, []byte("half"))
+		if _, err := AsideOf(s.dir); err != nil {
+			t.Fatal(err)
+		}
+		takeAll(t, s)
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+}

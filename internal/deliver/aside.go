@@ -2,6 +2,7 @@ package deliver
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,20 @@ func (s *Spool) saveAside(name string, content []byte) error {
 	s.aside.put(Entry{name, int64(len(content))})
 	s.trimAside()
 	return nil
+}
+
+// freeAside is a name that no file set aside has: of a batch that was taken in
+// part results may be rejected again, and the first must stay.
+func (s *Spool) freeAside(stem, suffix string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := stem + suffix
+	for n := 2; ; n++ {
+		if _, taken := s.aside.find(name); !taken {
+			return name
+		}
+		name = fmt.Sprintf("%s.%d%s", stem, n, suffix)
+	}
 }
 
 func (s *Spool) countSetAside(n int) {

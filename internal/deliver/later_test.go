@@ -243,3 +243,40 @@ func TestRefusalsInARow(t *testing.T) {
 	}
 	clock.paused(t)
 }
+
+// TestRejectedTwice: of a batch that was taken in part some results are rejected
+// later; those that were rejected at first stay set aside.
+func TestRejectedTwice(t *testing.T) {
+	answers := []string{
+		`{"stored":0,"rejected":[{"index":0,"reason":"first"}],"later":[{"index":1,"reason":"not yet"}]}`,
+		`{"stored":0,"rejected":[{"index":0,"reason":"second"}]}`,
+	}
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, answers[0])
+		answers = answers[1:]
+	})
+	clock := clockwork.NewFakeClockAt(epoch.Add(time.Hour))
+	s := openSpool(t, t.TempDir(), SpoolOptions{Clock: clock})
+	whole := batch(0, groups(2)...)
+	whole.Run, whole.Views = "0123456789abcdef", []uint32{7}
+	mustAppend(t, s, whole)
+	u := newUploader(t, s, srv.URL, func(o *UploaderOptions) { o.Clock = clock })
+	mustDrain(t, u)
+	clock.Advance(time.Hour)
+	mustDrain(t, u)
+	all, err := AsideOf(s.dir)
+	if err != nil || len(all) != 2 {
+		t.Fatalf("set aside are %+v, %v; want two files", all, err)
+	}
+	tests := map[string]bool{}
+	for _, a := range all {
+		b, _, err := asideBatch(filepath.Join(s.dir, asideFolder), a.Name)
+		if err != nil || len(b.Results) != 1 || b.Run != whole.Run || len(b.Views) != 1 {
+			t.Fatalf("%s is %+v, %v", a.Name, b, err)
+		}
+		tests[b.Results[0].Test] = true
+	}
+	if len(tests) != 2 {
+		t.Errorf("set aside are results of %v", tests)
+	}
+}

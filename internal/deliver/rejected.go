@@ -17,7 +17,7 @@ import (
 func (u *Uploader) keepRejected(e Entry, body []byte, answer verdict) bool {
 	all := slices.Concat(answer.Rejected, answer.RejectedHeard)
 	reason := fmt.Sprintf("the server rejected %d results, the first because: %.*q", len(all), maxQuoted, all[0].Reason)
-	name := stem(e.Name) + rejectedSuffix
+	name := u.spool.freeAside(stem(e.Name), rejectedSuffix)
 	content, err := rejectedFile(body, answer)
 	if err == nil {
 		err = u.spool.saveAside(name, content)
@@ -37,7 +37,9 @@ func (u *Uploader) keepRejected(e Entry, body []byte, answer verdict) bool {
 type rejected struct {
 	Probe         string           `json:"probe"`
 	Inventory     string           `json:"inventory"`
+	Run           string           `json:"run,omitempty"`
 	Peers         []string         `json:"peers"`
+	Views         []uint32         `json:"views,omitempty"`
 	Start         time.Time        `json:"start"`
 	Health        wire.Health      `json:"health"`
 	Rejected      []rejectedResult `json:"rejected"`
@@ -59,7 +61,7 @@ func rejectedFile(body []byte, answer verdict) ([]byte, error) {
 	if err := json.Unmarshal(body, &posted); err != nil {
 		return nil, err
 	}
-	file := rejected{Probe: posted.Probe, Inventory: posted.Inventory, Peers: posted.Peers, Start: posted.Start,
+	file := rejected{Probe: posted.Probe, Inventory: posted.Inventory, Run: posted.Run, Peers: posted.Peers, Views: posted.Views, Start: posted.Start,
 		Health: posted.Health, Rejected: []rejectedResult{}}
 	for _, r := range answer.Rejected {
 		file.Rejected = append(file.Rejected, rejectedResult{r, memberAt(posted.Results, r.Index)})
@@ -79,7 +81,7 @@ func rejectedBatch(content []byte) (batch wire.Batch, why string, err error) {
 	if file.Start.IsZero() {
 		return batch, "", errors.New("a release before this one wrote it, without the start of its batch")
 	}
-	batch = wire.Batch{Probe: file.Probe, Inventory: file.Inventory, Peers: file.Peers, Start: file.Start, Health: file.Health, Results: []wire.Result{}}
+	batch = wire.Batch{Probe: file.Probe, Inventory: file.Inventory, Run: file.Run, Peers: file.Peers, Views: file.Views, Start: file.Start, Health: file.Health, Results: []wire.Result{}}
 	for _, r := range file.Rejected {
 		if why = cmp.Or(why, r.Reason); r.Result != nil {
 			batch.Results = append(batch.Results, *r.Result)

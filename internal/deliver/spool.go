@@ -48,6 +48,7 @@ type SpoolOptions struct {
 // aside and dropped since the spool was opened.
 type Stats struct {
 	Waiting           int
+	PutOff            int // of those that wait
 	Bytes             int64
 	SetAside, Dropped int
 }
@@ -203,8 +204,28 @@ func (s *Spool) loadAside() error {
 }
 
 // eachFile visits the files of a folder in the order of their names. Leftover
-// temporary files are removed instead: nobody was promised what is in them.
+// temporary files are removed instead: nobody was promised what is in them. It is
+// for a folder in which nobody writes meanwhile.
 func eachFile(folder string, visit func(Entry)) error {
+	return eachEntry(folder, func(e Entry, temporary bool) {
+		if temporary {
+			os.Remove(filepath.Join(folder, e.Name))
+			return
+		}
+		visit(e)
+	})
+}
+
+// eachWhole visits the files of a folder in which others may be writing.
+func eachWhole(folder string, visit func(Entry)) error {
+	return eachEntry(folder, func(e Entry, temporary bool) {
+		if !temporary {
+			visit(e)
+		}
+	})
+}
+
+func eachEntry(folder string, visit func(e Entry, temporary bool)) error {
 	files, err := os.ReadDir(folder)
 	if err != nil {
 		return err
@@ -213,15 +234,14 @@ func eachFile(folder string, visit func(Entry)) error {
 		if !f.Type().IsRegular() {
 			continue
 		}
-		if strings.HasSuffix(f.Name(), tempSuffix) && counterOf(f.Name()) > 0 {
-			os.Remove(filepath.Join(folder, f.Name()))
-			continue
-		}
 		info, err := f.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // it was there a moment ago
+		}
 		if err != nil {
 			return err
 		}
-		visit(Entry{f.Name(), info.Size()})
+		visit(Entry{f.Name(), info.Size()}, strings.HasSuffix(f.Name(), tempSuffix) && counterOf(f.Name()) > 0)
 	}
 	return nil
 }
@@ -252,7 +272,7 @@ func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := s.stats
-	stats.Waiting, stats.Bytes = len(s.waiting.entries), s.waiting.bytes
+	stats.Waiting, stats.PutOff, stats.Bytes = len(s.waiting.entries), len(s.putOffs), s.waiting.bytes
 	return stats
 }
 

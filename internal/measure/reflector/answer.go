@@ -49,7 +49,9 @@ func (p *Port) answer(in []timestamp.Incoming) {
 		}
 	}
 	p.send()
-	if p.unread > 0 {
+	// Stamps that were given up may come yet, as after address resolution, and fill
+	// the buffer, so that no packet comes that would have them asked for.
+	if p.unread > 0 || p.stamped && len(in) == 0 {
 		p.ask()
 	}
 }

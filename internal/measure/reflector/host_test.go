@@ -211,3 +211,38 @@ func TestASmallReceiveBuffer(t *testing.T) {
 		})
 	}
 }
+
+// lateStamps gives no transmit stamps for a while, as where an address has yet to
+// be resolved.
+type lateStamps struct {
+	Socket
+	held  bool
+	given int
+}
+
+func (s *lateStamps) Events() ([]timestamp.Event, error) {
+	if s.held {
+		return nil, nil
+	}
+	events, err := s.Socket.Events()
+	s.given += len(events)
+	return events, err
+}
+
+// TestStampsThatComeLate are taken although nothing else comes: else they fill the
+// buffer, and nothing does.
+func TestStampsThatComeLate(t *testing.T) {
+	w := virtual(t)
+	late := &lateStamps{Socket: w.port.socket, held: true}
+	w.port.socket = late
+	e := w.end(t, w.sender, 1001)
+	e.send(t, -1, packet(0, 1), packet(1, 1))
+	for range 2 * vain {
+		w.pass(t, soon)
+	}
+	late.held = false
+	w.pass(t, quiet)
+	if late.given != 2 {
+		t.Errorf("%d stamps are taken; want 2", late.given)
+	}
+}
