@@ -49,7 +49,6 @@ const (
 	maxVersionBytes = 100
 	maxTroubles     = 20
 	maxTroubleBytes = 1_000
-	maxRunBytes     = 16
 )
 
 // What a probe is told to wait, in seconds: when the store is away, and when a
@@ -182,9 +181,6 @@ func (c *Collector) checkBatch(batch *ippm.Batch, probe string) error {
 		return huma.Error422UnprocessableEntity(fmt.Sprintf("%d peers are more than the %d that are taken", len(batch.Peers), maxPeers))
 	}
 	batch.KeepPeers(func(name string) bool { return ippm.CheckName(name) == nil })
-	if len(batch.Run) > maxRunBytes {
-		batch.Run = ""
-	}
 	batch.Inventory = clip(batch.Inventory, maxVersionBytes)
 	health := &batch.Health
 	health.Version = clip(health.Version, maxVersionBytes)

@@ -36,9 +36,6 @@ func (r reply) title() string {
 type verdict struct {
 	wire.Answer
 	Stored *int `json:"stored"`
-	// Later names what the server cannot take now but may take later.
-	Later      []wire.Rejected `json:"later"`
-	LaterHeard []wire.Rejected `json:"later_heard"`
 }
 
 // verdict reads the body of a 200. What is no Answer comes from something else

@@ -92,11 +92,7 @@ func lateServer(t *testing.T, a *api, late *bool) *httptest.Server {
 			a.ServeHTTP(w, r)
 			return
 		}
-		answer := struct {
-			wire.Answer
-			Later      []wire.Rejected `json:"later"`
-			LaterHeard []wire.Rejected `json:"later_heard,omitempty"`
-		}{Answer: wire.Answer{Stored: len(b.Results) - 1, Rejected: []wire.Rejected{}}, Later: []wire.Rejected{{Index: at, Reason: "no such test yet"}}}
+		answer := wire.Answer{Stored: len(b.Results) - 1, Rejected: []wire.Rejected{}, Later: []wire.Rejected{{Index: at, Reason: "no such test yet"}}}
 		if len(b.Heard) == 2 {
 			answer.LaterHeard = []wire.Rejected{{Index: 1, Reason: "no such test yet"}}
 		}

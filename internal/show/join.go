@@ -18,10 +18,9 @@ func joined(r ippm.Result, heard *ippm.Heard) (ippm.Result, bool) {
 }
 
 // joinable tells whether the target's reflector may tell more of a result: where
-// its packets were lost, or that it did not answer them.
-func joinable(r ippm.Result) bool {
-	return r.Kind == inventory.KindSTAMP && r.Unplaced+r.Backward > 0
-}
+// its packets were lost, that it did not answer them, or that its host missed them.
+// The last seem lost forward, as no number was given to them.
+func joinable(r ippm.Result) bool { return r.Kind == inventory.KindSTAMP && r.Lost() > 0 }
 
 // join makes of results what both of their ends saw. Most have lost nothing, and
 // are passed over.

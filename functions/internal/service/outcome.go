@@ -29,13 +29,26 @@ type failure struct {
 
 func (o *outcome) Put(ctx context.Context, batch ippm.Batch) ([]store.Rejected, error) {
 	rejected, err := o.Writer.Put(ctx, batch)
+	o.note(err)
+	return rejected, err
+}
+
+// PutPings counts as much: the first version's clients send nothing else.
+func (o *outcome) PutPings(ctx context.Context, pings []store.Ping) ([]store.RefusedPing, error) {
+	refused, err := o.Writer.PutPings(ctx, pings)
+	if len(pings) > 0 { // else nothing was tried
+		o.note(err)
+	}
+	return refused, err
+}
+
+func (o *outcome) note(err error) {
 	switch {
 	case err == nil:
 		o.failed.Store(nil)
 	case errors.Is(err, store.ErrUnavailable):
 		o.failed.Store(&failure{o.now(), err})
 	}
-	return rejected, err
 }
 
 // last is why the newest batch was not written, if that was of late.

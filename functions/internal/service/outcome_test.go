@@ -18,6 +18,10 @@ type failing struct {
 
 func (f *failing) Put(context.Context, ippm.Batch) ([]store.Rejected, error) { return nil, f.err }
 
+func (f *failing) PutPings(context.Context, []store.Ping) ([]store.RefusedPing, error) {
+	return nil, f.err
+}
+
 type answering struct{ store.Reader }
 
 func (answering) Ready(context.Context) error { return nil }
@@ -48,4 +52,6 @@ func TestReadyHeedsWhatBatchesSaw(t *testing.T) {
 	put(full)
 	now = now.Add(failureCounts)
 	ready(true, "when that is long ago")
+	_, _ = o.PutPings(t.Context(), []store.Ping{{}})
+	ready(false, "after pings of a client of the first version that could not be written")
 }

@@ -38,6 +38,7 @@ func (s *Store) putPings(ctx context.Context, pings []store.Ping) error {
 	if err := tx.Commit(); err != nil {
 		return ended(ctx, err)
 	}
+	s.prove()
 	return nil
 }
 

@@ -36,6 +36,7 @@ func (s *Store) put(ctx context.Context, batch ippm.Batch) error {
 		return ended(ctx, err)
 	}
 	s.catalogue.learn(p.fresh)
+	s.prove()
 	return nil
 }
 

@@ -53,7 +53,7 @@ type Store struct {
 	write, read *sql.DB
 	statements  statements
 	catalogue   catalogue
-	// proven is when Ready last wrote.
+	// proven is when something was last written.
 	proven atomic.Pointer[time.Time]
 }
 
@@ -174,7 +174,7 @@ func (s *Store) checkSpace() error {
 
 // proveWrite writes what is there already: the number of the schema.
 func (s *Store) proveWrite(ctx context.Context) (err error) {
-	if at := s.proven.Load(); at != nil && time.Since(*at) < provenFor {
+	if s.isProven() {
 		return nil
 	}
 	const tried = "write to the store"
@@ -183,6 +183,9 @@ func (s *Store) proveWrite(ctx context.Context) (err error) {
 		return explain(tried, s.path, err)
 	}
 	defer func() { _ = tx.Rollback() }() // nothing is left to roll back after a commit
+	if s.isProven() {
+		return nil // who came before has written meanwhile
+	}
 	var version int
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return explain(tried, s.path, err)
@@ -193,9 +196,19 @@ func (s *Store) proveWrite(ctx context.Context) (err error) {
 	if err := tx.Commit(); err != nil {
 		return explain(tried, s.path, err)
 	}
+	s.prove()
+	return nil
+}
+
+// prove notes that something was written just now, be it a batch.
+func (s *Store) prove() {
 	now := time.Now()
 	s.proven.Store(&now)
-	return nil
+}
+
+func (s *Store) isProven() bool {
+	at := s.proven.Load()
+	return at != nil && time.Since(*at) < provenFor
 }
 
 // checkFile finds out whether path still names the file that is open: SQLite
