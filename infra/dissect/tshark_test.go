@@ -130,12 +130,14 @@ func TestTsharkReadsTWAMPTest(t *testing.T) {
 	}
 }
 
-// TestTsharkReadsLightReply: TWAMP-Light's padding is where it looks for it.
+// TestTsharkReadsLightReply: TWAMP-Light's padding is where it looks for it. What
+// stands where a TLV's flags would is written anew (RFC 8972, section 4), since
+// length alone tells whether there are TLVs.
 func TestTsharkReadsLightReply(t *testing.T) {
 	light := append(makeRequest(t, 72)[:14], make([]byte, 27)...)
 	light = append(light, "its padding"...)
 	rows := tshark(t, capture(t, datagram{reflectorEnd, senderEnd, reflect(t, light)}), "twamp.test.sender_seq_number", "twamp.test.padding")
-	if diff := cmp.Diff([][]string{{"7", hex.EncodeToString([]byte("its padding"))}}, rows); diff != "" {
+	if diff := cmp.Diff([][]string{{"7", hex.EncodeToString([]byte("\x00\x00\x00\xc0padding"))}}, rows); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -62,9 +62,19 @@ func TestForeign(t *testing.T) {
 			await(t, "the probe says what is wrong", func() error { return saysOfOne(probe.logged(), name, "answers, but not") })
 		})
 	}
-	t.Run("counts-per-port is told", func(t *testing.T) {
-		await(t, "the probe says it", func() error { return saysOfOne(probe.logged(), "counts-per-port", "direction") })
-	})
+}
+
+// TestForeignNumbersAreTold: that a reflector counts per port, and not per session,
+// is said, in a test of its own since a sentence tells of a few peers only.
+func TestForeignNumbersAreTold(t *testing.T) {
+	needs.Time(t)
+	f := newForeign(t)
+	probe, lines := f.run(t, map[string]*foreignReflector{"counts-per-port": f.reflector(t, &foreignReflector{number: perPort, drop: func(number int) bool { return number%10 == 7 }})})
+	go func() {
+		for lines.Scan() { // the probe must not wait for its reader
+		}
+	}()
+	await(t, "the probe says it", func() error { return saysOfOne(probe.logged(), "counts-per-port", "direction") })
 }
 
 // saysOfOne looks for a line with the name of a peer and some words.

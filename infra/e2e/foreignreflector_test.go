@@ -89,10 +89,10 @@ func (r *foreignReflector) work() {
 func (r *foreignReflector) reflected(request []byte, s session) []byte {
 	reply := make([]byte, len(request))
 	binary.BigEndian.PutUint32(reply, r.number(r, s))
-	putNTP(reply[4:], time.Now())
+	putNTP(reply[16:], time.Now())
 	reply[13] = 1
 	copy(reply[14:], s.ssid[:])
-	putNTP(reply[16:], time.Now())
+	putNTP(reply[4:], time.Now())
 	copy(reply[24:], request[:14])
 	reply[40] = 255
 	copy(reply[44:], request[44:])

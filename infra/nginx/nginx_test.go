@@ -165,7 +165,8 @@ func versionTwo(t *testing.T, p proxy) {
 	isProblem(t, c.do(t, http.MethodPost, "/api/v2/results", bytes.Repeat([]byte(" "), 4<<20+1)), 413)
 	isProblem(t, c.do(t, http.MethodGet, "/nothing", nil), 404)
 	isProblem(t, c.do(t, http.MethodGet, "/.ixpqos/refusal", nil), 404)
-	got := c.do(t, http.MethodGet, "/", nil)
+	isProblem(t, c.do(t, http.MethodGet, "/", nil), 403)
+	got := newClient("p1", "nobody's key", "https://"+p.https, p.trusted).do(t, http.MethodGet, "/", nil)
 	isProblem(t, got, 401)
 	if got.header.Get("WWW-Authenticate") == "" {
 		t.Error("a browser is not asked for a key")

@@ -217,6 +217,27 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
+// TestARemovedProbeLearnsIt: its key went with its entry, and is none of the
+// inventory any more. A probe whose key was replaced is another matter.
+func TestARemovedProbeLearnsIt(t *testing.T) {
+	s := serve(t, false)
+	reload := func() {
+		t.Helper()
+		if _, err := s.inventory.Reload(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.writeInventory(t, "another", "viewer")
+	reload()
+	s.do(t, http.MethodGet, forProbes, access.HeaderKey, "probe").isProblem(t, http.StatusUnauthorized, "the key is not accepted")
+	write(t, s.path("inventory.yaml"), "probes:\n  - {name: p9, addresses: [192.0.2.9]}\n  - {name: p8, addresses: [192.0.2.8]}\ntests: [{name: ping, kind: icmp, every: 5m}]\n")
+	reload()
+	for _, key := range []string{"probe", "another"} {
+		s.do(t, http.MethodGet, forProbes, access.HeaderKey, key).isProblem(t, http.StatusForbidden, `probe "p1" is not in the inventory`)
+	}
+	s.do(t, http.MethodGet, forProbes, access.HeaderKey, "viewer").isProblem(t, http.StatusUnauthorized, "the key is not accepted")
+}
+
 func checkAccess(t *testing.T, s *server, path, why string, headers []string) {
 	t.Helper()
 	got := s.do(t, http.MethodGet, path, headers...)

@@ -58,6 +58,10 @@ func NewAPI(title, version string, gate Gate, log *slog.Logger) *API {
 		log = slog.New(slog.DiscardHandler)
 	}
 	mux := http.NewServeMux()
+	gate.removed = &removed{}
+	if gate.Inventory != nil {
+		gate.removed.learn(gate.Inventory())
+	}
 	a := &API{API: humago.New(mux, config), Mux: mux, Gate: gate, log: log, rejections: rejections{log: log, now: time.Now}}
 	a.described = func() *API { return a }
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(a.described().OpenAPI()) })
@@ -241,7 +245,7 @@ func (a *API) ForProbes(op huma.Operation) huma.Operation {
 // that is good for something else is not asked for again.
 func (a *API) refused(r *http.Request, presented string, why error) (status int) {
 	a.rejections.note(r, presented, why, errors.Is(why, ErrWrongKey) && a.Gate.mistaken(presented))
-	if errors.Is(why, ErrViewersKey) || errors.Is(why, ErrProbesKey) {
+	if errors.Is(why, ErrViewersKey) || errors.Is(why, ErrProbesKey) || errors.Is(why, ErrRemoved) {
 		return http.StatusForbidden
 	}
 	return http.StatusUnauthorized

@@ -35,6 +35,8 @@ type Gate struct {
 	SharedKey func() [sha256.Size]byte
 	// PublicRead opens the viewer-facing endpoints of version 2 to everybody.
 	PublicRead bool
+
+	removed *removed // nil where nothing is remembered
 }
 
 // Errors of the gate.
@@ -49,13 +51,19 @@ var (
 
 // Probe is the name of the probe whose key was presented.
 func (g Gate) Probe(presented string) (name string, err error) {
+	if g.removed != nil {
+		g.removed.learn(g.Inventory())
+	}
 	if name, err = g.find(presented, inventory.RoleProbe); err == nil {
 		return name, nil
 	}
 	if viewer, other := g.find(presented, inventory.RoleViewer); other == nil {
-		err = fmt.Errorf("this key is viewer %q's: %w", viewer, ErrViewersKey)
+		return "", fmt.Errorf("this key is viewer %q's: %w", viewer, ErrViewersKey)
 	}
-	return name, err
+	if g.removed != nil && errors.Is(err, ErrWrongKey) {
+		return "", g.removed.why(g.Inventory(), presented)
+	}
+	return "", err
 }
 
 // Viewer is the name of the viewer whose key was presented.

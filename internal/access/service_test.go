@@ -54,7 +54,7 @@ func TestUnknownQueryParameters(t *testing.T) {
 		"/api/v2/pairs/p1/p2/series?form=2026-11-24T10:00:00Z": "query.form: unknown parameter; known are dscp, family, from, test, until",
 		"/api/v2/pairs/p1/p2/flows?Test=a&zzz&test=b":          "query.Test: unknown parameter; known are dscp, family, from, test, until; query.zzz: unknown",
 		"/api/v2/pairs/p1/p2/coverage?test=a":                  "query.test: unknown parameter; there are none here",
-		"/api/v2/matrix?from=2026-11-24T10:00:00Z":             "query.from: unknown parameter; known are at, dscp, family, test",
+		"/api/v2/matrix?from=2026-11-24T10:00:00Z":             "query.from: unknown parameter; known are at, dscp, family, site, source, target, test",
 		"/api/v2/pairs/p1/p2/series?from=a;until=b":            "query: invalid semicolon separator in query",
 		"/api/v2/links?test=a":                                 "query.test: unknown parameter; there are none here",
 		"/api/v2/probes?X-API-Key=viewer":                      "query.X-API-Key: unknown parameter; there are none here",

@@ -18,8 +18,9 @@ type complaint struct {
 	families map[uint8]bool
 }
 
+// complaintsOf takes a sentence apart: it may tell of several pairs.
 func complaintsOf(sentences []string) (all complaints) {
-	for _, sentence := range sentences {
+	for sentence := range strings.SplitSeq(strings.Join(sentences, "; "), "; ") {
 		c := complaint{map[netip.Addr]bool{}, map[string]bool{}, map[uint8]bool{}}
 		for i, part := range strings.Split(sentence, `"`) {
 			if i%2 == 1 {

@@ -93,7 +93,9 @@ func (l *looking) wanted(from, until time.Time) map[rowKey]bool {
 	wanted := came.wanted(from, until)
 	for series, some := range came {
 		for _, h := range some {
-			l.known[series] = append(l.known[series], h.hash)
+			if h.start().Before(until) { // one behind is not read, and hides none before it
+				l.known[series] = append(l.known[series], h.hash)
+			}
 		}
 	}
 	return wanted
