@@ -108,6 +108,9 @@ func (s *Spool) goesOnWithout(err error) bool {
 		return false
 	}
 	s.disk = err
+	// What waits on the disk, should it come yet, is not known: no other run counted
+	// from this moment.
+	s.counter = uint64(max(0, time.Now().UnixMilli()))
 	s.log.Error("the spool opens without its disk: what is measured waits in memory only", "error", err)
 	return true
 }
@@ -315,6 +318,7 @@ func (s *Spool) append(ctx context.Context, batch ippm.Batch, says bool) error {
 	if !says && s.Stats().Bytes+int64(len(content)) > s.opts.MaxBytes {
 		return errors.New("the spool is full, and it says nothing that older batches should go for")
 	}
+	_ = s.lockLate() // the counter goes on behind what is there; write tells what is wrong
 	s.counter++
 	if err := s.keep(ctx, nameOf(s.counter), content, says); err != nil {
 		return err
@@ -368,25 +372,32 @@ func (s *Spool) serverIs(away bool) {
 var errClosed = errors.New("the spool is closed")
 
 // lockLate makes and locks the folder where the disk did not let it be made when
-// the spool was opened.
+// the spool was opened, and finds what a run before left there: its disk may have
+// been mounted since. writing must be held.
 func (s *Spool) lockLate() error {
+	if s.closed {
+		return errClosed
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folder != nil {
 		return nil
 	}
 	folder, err := lockFolder(s.dir)
-	if err == nil {
-		s.folder = folder
+	if err != nil {
+		folder.Close() // it may be there, and not writable
+		return err
 	}
-	return err
+	if err := errors.Join(s.load(), s.loadAside(), s.loadAgain()); err != nil {
+		folder.Close()
+		return err
+	}
+	s.folder = folder
+	return nil
 }
 
 // write puts a file into the spool; writing must be held.
 func (s *Spool) write(name string, content []byte) error {
-	if s.closed {
-		return errClosed
-	}
 	if err := s.lockLate(); err != nil {
 		return err
 	}
