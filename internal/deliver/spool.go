@@ -75,7 +75,9 @@ type Spool struct {
 	memory  memory
 	disk    error // why the disk took no batch last; nil where it did
 	away    bool  // the server did not take the last batch that it was sent
-	trimmed int   // files that the bounds on what is set aside deleted
+	// notTaken tells that the last take-back failed, so that only the first is logged.
+	notTaken bool
+	trimmed  int // files that the bounds on what is set aside deleted
 }
 
 // OpenSpool opens the spool in the folder dir, which it makes if need be, and
