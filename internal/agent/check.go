@@ -58,9 +58,6 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 		c.say("test "+t.Name, checkTest(part, t), planOf(part, t))
 	}
 	c.say("all together", checkCeilings(part), "within what a probe does at most")
-	if sends(part) || len(expectations(part)) > 0 {
-		c.say("socket buffers", checkBuffers(part, systemBuffers()), "as large as the tests need")
-	}
 	if len(expectations(part)) > 0 {
 		c.reflector(part)
 	}

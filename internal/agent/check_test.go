@@ -2,11 +2,9 @@ package agent
 
 import (
 	"bytes"
-	"errors"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"ixpqos/infra/lab"
 	"ixpqos/internal/inventory"
@@ -68,38 +66,5 @@ func TestNamesThatStandForLoopback(t *testing.T) {
 		if !strings.Contains(out.String(), c.want) {
 			t.Errorf("%s beside %s: no %q in\n%s", c.own, c.peer, c.want, out.String())
 		}
-	}
-}
-
-func TestCheckNamesBothBuffers(t *testing.T) {
-	part := func(targets int) inventory.Part {
-		p := fabric("p1", "p2", 862)
-		p.Tests[0].Spacing = 250 * time.Millisecond
-		peer := p.Peers[0]
-		for range targets - 1 {
-			p.Peers = append(p.Peers, peer)
-		}
-		return p
-	}
-	const usual = 212_992
-	if err := checkBuffers(part(4), buffers{usual, usual}); err != nil {
-		t.Errorf("with 4 targets: %v", err)
-	}
-	for _, c := range []struct {
-		targets int
-		have    buffers
-		want    string
-	}{
-		{98, buffers{usual, usual}, "net.core.wmem_max is 212992 and must be 733824 at least"},
-		{98, buffers{1000, 4 << 20}, "net.core.rmem_max is 1000 and must be 112896 at least"},
-		{4000, buffers{usual, usual}, "net.core.rmem_max is 212992 and must be 4194304, net.core.wmem_max is 212992 and must be 4194304 at least"},
-		{98, buffers{0, 0}, "sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304"},
-	} {
-		if err := checkBuffers(part(c.targets), c.have); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%d targets and %+v: %v; want %q", c.targets, c.have, err, c.want)
-		}
-	}
-	if err := checkBuffers(part(4000), buffers{mostBuffer, mostBuffer}); err != nil {
-		t.Error(errors.New("the advice is not enough"), err)
 	}
 }
