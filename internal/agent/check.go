@@ -24,8 +24,9 @@ import (
 
 // checker prints one line per thing looked at.
 type checker struct {
-	out io.Writer
-	bad bool
+	out   io.Writer
+	bad   bool
+	names ping.Names
 }
 
 func (c *checker) say(what string, err error, fine string) {
