@@ -373,15 +373,41 @@ func TestCheckMakesNothing(t *testing.T) {
 func TestCheckTellsWhatIsWrong(t *testing.T) {
 	part := testPart("v1")
 	part.Addresses = []inventory.Address{{Family: 4, Host: "192.0.2.77"}}
-	part.Tests[0].Count = 0
 	var out strings.Builder
 	if Check(t.Context(), settings(t, newServer(t, configOf(t, part)).URL), &out, discard) {
 		t.Error("all is fine")
 	}
 	for _, want := range []string{"ok    API", "ok    configuration  the key is accepted as p1's", "ok    state folder",
-		"FAIL  address IPv4   192.0.2.77 cannot be used here", "FAIL  test ping      count 0 is not 1"} {
+		"FAIL  address IPv4   192.0.2.77 cannot be used here", "ok    test ping      "} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+}
+
+// TestCheckStopsAtAConfigurationThatIsNotUsed: it resolves no name of it and opens
+// no socket by it, whether it comes from the server or was kept.
+func TestCheckStopsAtAConfigurationThatIsNotUsed(t *testing.T) {
+	part := testPart("v1")
+	part.Tests[0].Count = 0
+	kept := settings(t, "http://127.0.0.1:1")
+	text, err := json.Marshal(saved{Config: json.RawMessage(configOf(t, part))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(kept.configFile(), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, s := range map[string]Settings{
+		"FAIL  configuration  the configuration asks for what a probe does not do": settings(t, newServer(t, configOf(t, part)).URL),
+		"FAIL  last good one  the configuration asks for what a probe does not do": kept,
+	} {
+		var out strings.Builder
+		if Check(t.Context(), s, &out, discard) || !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "count 0 is not 1") {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+		if strings.Contains(out.String(), "address IPv4") || strings.Contains(out.String(), "test ping  ") {
+			t.Errorf("it goes on:\n%s", out.String())
 		}
 	}
 }

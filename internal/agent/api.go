@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -118,16 +117,10 @@ func refusalOf(what string, response *http.Response, body []byte) refusal {
 	switch location := response.Header.Get("Location"); {
 	case response.StatusCode < 400:
 		r.advice = fmt.Sprintf("a redirect, which is not followed, so that the key goes nowhere else: set --server to where it leads, %q", clip(location, maxSaid))
-	case isHTML(response.Header, body):
-		r.advice = notOurs
+	case deliver.IsPage(response.Header, body):
+		r.advice = deliver.PageMeans
 	}
 	return r
-}
-
-const notOurs = "a page for a person, probably of a proxy or a login page before the server: check --server and what stands before it, and HTTPS_PROXY"
-
-func isHTML(header http.Header, body []byte) bool {
-	return strings.HasPrefix(header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
 // detail is the sentence of a problem document, where the body is one.
@@ -158,8 +151,8 @@ func clip(text string, most int) string {
 func (a *api) config(ctx context.Context, etag string) (status int, newTag string, body []byte, err error) {
 	path := "/api/v2/config?probe=" + url.QueryEscape(a.name)
 	status, newTag, body, err = a.get(ctx, path, etag)
-	if err == nil && bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
-		err = fmt.Errorf("the configuration cannot be read: GET %s answered with %s", a.server+path, notOurs)
+	if err == nil && deliver.IsPage(nil, body) {
+		err = fmt.Errorf("the configuration cannot be read: GET %s answered with %s", a.server+path, deliver.PageMeans)
 	}
 	return status, newTag, body, err
 }

@@ -20,13 +20,13 @@ import (
 	"ixpqos/internal/measure/ping"
 	"ixpqos/internal/measure/sender"
 	"ixpqos/internal/measure/timestamp"
-	"ixpqos/internal/wire"
 )
 
 // checker prints one line per thing looked at.
 type checker struct {
-	out io.Writer
-	bad bool
+	out   io.Writer
+	bad   bool
+	names ping.Names
 }
 
 func (c *checker) say(what string, err error, fine string) {
@@ -57,10 +57,6 @@ func Check(ctx context.Context, s Settings, out io.Writer, log *slog.Logger) (fi
 	for _, t := range part.Tests {
 		c.say("test "+t.Name, checkTest(part, t), planOf(part, t))
 	}
-	c.say("all together", checkCeilings(part), "within what a probe does at most")
-	if sends(part) || len(expectations(part)) > 0 {
-		c.say("socket buffers", checkBuffers(part, systemBuffers()), "as large as the tests need")
-	}
 	if len(expectations(part)) > 0 {
 		c.reflector(part)
 	}
@@ -90,7 +86,7 @@ func (c *checker) server(ctx context.Context, s Settings, log *slog.Logger) (par
 	if err == nil {
 		var body []byte
 		if _, _, body, err = api.config(ctx, ""); err == nil {
-			part, _, err = wire.DecodeConfig(body)
+			part, _, err = readConfig(body)
 		}
 		c.say("configuration", err, fmt.Sprintf("the key is accepted as %s's; inventory %s", part.Probe, part.Inventory))
 		return part, err == nil
@@ -99,7 +95,7 @@ func (c *checker) server(ctx context.Context, s Settings, log *slog.Logger) (par
 	if err != nil {
 		return part, false
 	}
-	part, _, err = wire.DecodeConfig(kept.Config)
+	part, _, err = readConfig(kept.Config)
 	c.say("last good one", err, s.configFile()+": the probe measures by it meanwhile")
 	return part, err == nil
 }

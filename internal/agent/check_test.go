@@ -2,14 +2,14 @@ package agent
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"ixpqos/infra/lab"
 	"ixpqos/internal/inventory"
+	"ixpqos/internal/measure/ping"
 )
 
 // TestCheckTakesAddressesByTheInterface that the tests leave by: without it a
@@ -50,18 +50,18 @@ func TestCheckReflectsByTheInterface(t *testing.T) {
 	}
 }
 
-// TestNamesThatStandForLoopback: Debian gives the own host name 127.0.1.1, and
-// every socket takes that, though no other host reaches it.
-func TestNamesThatStandForLoopback(t *testing.T) {
+// TestNamesStandForWhatTheTestsTakeThemFor: localhost means this host by intent,
+// and every other name must not.
+func TestNamesStandForWhatTheTestsTakeThemFor(t *testing.T) {
 	part := func(own, peer string) inventory.Part {
 		return inventory.Part{Addresses: []inventory.Address{{Family: 4, Host: own}},
 			Peers: []inventory.Peer{{Name: "p2", Addresses: []inventory.Address{{Family: 4, Host: peer}}}}}
 	}
 	for _, c := range []struct{ own, peer, want string }{
-		{"localhost", "192.0.2.2", `FAIL  address IPv4   host name "localhost" stands for 127.0.0.1 here, which no other host reaches`},
+		{"localhost", "192.0.2.2", "ok    address IPv4   localhost (127.0.0.1) is configured here"},
 		{"localhost", "127.0.0.2", "ok    address IPv4   localhost (127.0.0.1) is configured here"},
 		{"127.0.0.1", "192.0.2.2", "ok    address IPv4   127.0.0.1 is configured here"},
-		{"127.0.0.1", "no-such-host.invalid", `FAIL  host names     p2: host name "no-such-host.invalid" has no address`},
+		{"127.0.0.1", "no-such-host.invalid", `FAIL  host names     p2: "no-such-host.invalid" has no IPv4 address`},
 	} {
 		var out bytes.Buffer
 		(&checker{out: &out}).addresses(t.Context(), part(c.own, c.peer))
@@ -71,35 +71,31 @@ func TestNamesThatStandForLoopback(t *testing.T) {
 	}
 }
 
-func TestCheckNamesBothBuffers(t *testing.T) {
-	part := func(targets int) inventory.Part {
-		p := fabric("p1", "p2", 862)
-		p.Tests[0].Spacing = 250 * time.Millisecond
-		peer := p.Peers[0]
-		for range targets - 1 {
-			p.Peers = append(p.Peers, peer)
+// TestCheckGoesByTheNamesOfPings: Debian gives the own host name 127.0.1.1, and
+// every socket takes that, though no other host reaches it.
+func TestCheckGoesByTheNamesOfPings(t *testing.T) {
+	hosts := map[string][]string{"self": {"127.0.1.1"}, "localhost.": {"127.0.0.1"}, "many": {"255.255.255.255"}, "mixed": {"127.0.0.1", "198.18.0.8"}, "two": {"198.18.0.8", "198.18.0.9"}}
+	look := func(_ context.Context, _, host string) (ips []netip.Addr, err error) {
+		for _, ip := range hosts[host] {
+			ips = append(ips, netip.MustParseAddr(ip))
 		}
-		return p
+		return ips, nil
 	}
-	const usual = 212_992
-	if err := checkBuffers(part(4), buffers{usual, usual}); err != nil {
-		t.Errorf("with 4 targets: %v", err)
-	}
-	for _, c := range []struct {
-		targets int
-		have    buffers
-		want    string
-	}{
-		{98, buffers{usual, usual}, "net.core.wmem_max is 212992 and must be 733824 at least"},
-		{98, buffers{1000, 4 << 20}, "net.core.rmem_max is 1000 and must be 112896 at least"},
-		{4000, buffers{usual, usual}, "net.core.rmem_max is 212992 and must be 4194304, net.core.wmem_max is 212992 and must be 4194304 at least"},
-		{98, buffers{0, 0}, "sysctl -w net.core.rmem_max=4194304 net.core.wmem_max=4194304"},
+	for _, c := range []struct{ own, peer, want string }{
+		{"self", "192.0.2.2", `FAIL  address IPv4   the own name "self" resolves to 127.0.1.1 (see /etc/hosts), so the kernel chooses the own address: put the address into the inventory`},
+		{"localhost.", "192.0.2.2", "ok    address IPv4   localhost. (127.0.0.1) is configured here"},
+		{"192.0.2.1", "localhost.", "ok    host names     all 1 of the others have an address\n"},
+		{"192.0.2.1", "self", `FAIL  host names     p2: "self" resolves to 127.0.1.1, which is a loopback address`},
+		{"127.0.0.1", "self", "ok    host names     all 1 of the others have an address\n"},
+		{"192.0.2.1", "many", `FAIL  host names     p2: "many" resolves to 255.255.255.255, which is that of many hosts`},
+		{"192.0.2.1", "mixed", "ok    host names     all 1 of the others have an address\n"},
+		{"192.0.2.1", "two", `ok    host names     all 1 of the others have an address; "two" has 2 addresses, and 198.18.0.8 is used`},
 	} {
-		if err := checkBuffers(part(c.targets), c.have); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%d targets and %+v: %v; want %q", c.targets, c.have, err, c.want)
+		var out bytes.Buffer
+		(&checker{out: &out, names: ping.Names{Look: look}}).addresses(t.Context(), inventory.Part{Addresses: []inventory.Address{{Family: 4, Host: c.own}},
+			Peers: []inventory.Peer{{Name: "p2", Addresses: []inventory.Address{{Family: 4, Host: c.peer}}}}})
+		if !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s beside %s: no %q in\n%s", c.own, c.peer, c.want, out.String())
 		}
-	}
-	if err := checkBuffers(part(4000), buffers{mostBuffer, mostBuffer}); err != nil {
-		t.Error(errors.New("the advice is not enough"), err)
 	}
 }

@@ -12,30 +12,38 @@ import (
 	"ixpqos/internal/measure/timestamp"
 )
 
-// addresses looks at the own addresses, and at the names of all others.
+// addresses looks at the own addresses, and at the names of all others. What a name
+// stands for is what the tests take it for.
 func (c *checker) addresses(ctx context.Context, part inventory.Part) {
-	loopback := onLoopback(part)
+	own := map[uint8]netip.Addr{}
 	for _, a := range part.Addresses {
-		ip, err := resolved(ctx, a, loopback)
-		if err == nil {
+		ip, note, err := c.names.Own(ctx, a.Host, a.Family)
+		switch {
+		case err == nil && ip.IsValid():
 			err = checkLocal(ip, part.Interface)
+		case err == nil:
+			err = errors.New(note)
 		}
-		c.say(fmt.Sprintf("address IPv%d", a.Family), err, named(a, ip)+" is configured here")
+		own[a.Family] = ip
+		c.say(fmt.Sprintf("address IPv%d", a.Family), err, sentences(named(a, ip)+" is configured here", note))
 	}
-	c.names(ctx, part, loopback)
+	c.others(ctx, part, own)
 }
 
-func (c *checker) names(ctx context.Context, part inventory.Part, loopback bool) {
-	var wrong []string
-	names := 0
+// others looks at the names of the others.
+func (c *checker) others(ctx context.Context, part inventory.Part, own map[uint8]netip.Addr) {
+	var wrong, notes []string
+	n := 0
 	for _, p := range part.Peers {
 		for _, a := range p.Addresses {
 			if _, is := a.IP(); is {
 				continue
 			}
-			names++
-			if _, err := resolved(ctx, a, loopback); err != nil {
+			n++
+			if _, note, err := c.names.Target(ctx, a.Host, a.Family, own[a.Family]); err != nil {
 				wrong = append(wrong, fmt.Sprintf("%s: %v", p.Name, err))
+			} else {
+				notes = append(notes, note)
 			}
 		}
 	}
@@ -43,9 +51,14 @@ func (c *checker) names(ctx context.Context, part inventory.Part, loopback bool)
 	if wrong != nil {
 		err = errors.New(strings.Join(wrong, "; "))
 	}
-	if names > 0 {
-		c.say("host names", err, fmt.Sprintf("all %d of the others have an address", names))
+	if n > 0 {
+		c.say("host names", err, sentences(append([]string{fmt.Sprintf("all %d of the others have an address", n)}, notes...)...))
 	}
+}
+
+// sentences joins those that are there.
+func sentences(all ...string) string {
+	return strings.Join(slices.DeleteFunc(all, func(s string) bool { return s == "" }), "; ")
 }
 
 // named is an address with what its name stands for.
@@ -54,39 +67,6 @@ func named(a inventory.Address, ip netip.Addr) string {
 		return a.Host
 	}
 	return fmt.Sprintf("%s (%s)", a.Host, ip)
-}
-
-// onLoopback tells an exchange that is on one machine, where no other address is
-// right, from all others.
-func onLoopback(part inventory.Part) bool {
-	return !slices.ContainsFunc(part.Peers, func(p inventory.Peer) bool {
-		return slices.ContainsFunc(p.Addresses, func(a inventory.Address) bool {
-			ip, is := a.IP()
-			return !is && a.Host != "localhost" || is && !ip.IsLoopback()
-		})
-	})
-}
-
-// resolved is the address that a host has. Of a name it must be one that others
-// reach too: Debian gives a host's own name 127.0.1.1 (/etc/hosts, Debian
-// Reference, section 5.1.1).
-func resolved(ctx context.Context, a inventory.Address, loopback bool) (netip.Addr, error) {
-	if ip, is := a.IP(); is {
-		return ip, nil
-	}
-	all, err := lookup(ctx, a.Host)
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("host name %q has no address: %w", a.Host, err)
-	}
-	i := slices.IndexFunc(all, func(ip netip.Addr) bool { return ip.Unmap().Is4() == (a.Family == 4) })
-	if i < 0 {
-		return netip.Addr{}, fmt.Errorf("host name %q has no IPv%d address: correct the inventory, or the name", a.Host, a.Family)
-	}
-	ip := all[i].Unmap()
-	if ip.IsUnspecified() || ip.IsMulticast() || ip.IsLoopback() && !loopback {
-		return ip, fmt.Errorf("host name %q stands for %s here, which no other host reaches: write the address into the inventory, or correct where it stands, such as /etc/hosts", a.Host, ip)
-	}
-	return ip, nil
 }
 
 // checkLocal tries to take the address as a local one, as the tests do: by the

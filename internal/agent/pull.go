@@ -111,6 +111,10 @@ func (p *puller) pull(ctx context.Context) {
 	case isGone(err):
 		p.end(ctx)
 		p.board.set(subjectConfig, fmt.Sprintf("nothing is measured, since the server says that probe %q is not in the inventory: put it there again, or stop this probe", p.api.name))
+	case errors.As(err, new(notKept)):
+		p.board.set(subjectConfig, err.Error())
+	case err != nil && p.gone:
+		p.board.set(subjectConfig, fmt.Sprintf("nothing is measured, since the server said that probe %q is not in the inventory; and now: %v", p.api.name, err))
 	case err != nil && !p.has:
 		p.board.set(subjectConfig, fmt.Sprintf("there is no configuration yet, so nothing is measured: %v", err))
 	case err != nil:
@@ -135,6 +139,13 @@ func (p *puller) renew(ctx context.Context) error {
 	return p.keep()
 }
 
+// notKept is why the next start does not know the newest configuration.
+type notKept struct{ error }
+
+func (e notKept) Error() string {
+	return fmt.Sprintf("the newest configuration is in use, but could not be kept for the next start: %v", e.error)
+}
+
 // keep writes down what is taken up, for the next start; where the disk does not
 // take it, the next pull tries again.
 func (p *puller) keep() error {
@@ -146,7 +157,7 @@ func (p *puller) keep() error {
 		return fmt.Errorf("keep the configuration: %w", err)
 	}
 	if err := deliver.WriteDurably(filepath.Dir(p.file), filepath.Base(p.file), text); err != nil {
-		return fmt.Errorf("the newest one is in use but could not be kept for the next start: %w", err)
+		return notKept{err}
 	}
 	p.kept = true
 	return nil

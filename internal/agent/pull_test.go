@@ -27,7 +27,7 @@ func TestAConfigurationThatCannotBeKeptIsTakenUpOnce(t *testing.T) {
 	}
 	for range 3 {
 		p.pull(t.Context())
-		if !strings.Contains(p.troubles(), "could not be kept for the next start") {
+		if !strings.Contains(p.troubles(), "the newest configuration is in use, but could not be kept for the next start") || strings.Contains(p.troubles(), "old") {
 			t.Errorf("troubles: %q", p.troubles())
 		}
 	}
@@ -77,6 +77,11 @@ func TestRemovedFromTheInventory(t *testing.T) {
 	}
 	if !strings.Contains(p.troubles(), `the server says that probe "p1" is not in the inventory`) {
 		t.Errorf("troubles: %q", p.troubles())
+	}
+	p.api.server = answering(t, http.StatusBadGateway, "").URL
+	p.pull(t.Context())
+	if got := p.troubles(); !strings.Contains(got, "nothing is measured, since the server said") || !strings.Contains(got, "502") || strings.Contains(got, "old") {
+		t.Errorf("and the server away: troubles: %q", got)
 	}
 	if _, err := os.Stat(s.configFile()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the next start measures again: %v", err)

@@ -160,8 +160,12 @@ func (r *reporter) health() ippm.Health {
 		SetAside: stats.SetAside, Dropped: stats.Dropped, Missed: missed, Troubles: troubles}
 }
 
-// taking is called with every part before it is taken up.
-func (r *reporter) taking(part inventory.Part) { r.views.begin(part, r.clock.Now()) }
+// taking is called with every part before it is taken up. Until it is, and of one
+// that ends all tests, there are no signs of life: they would be of the part before.
+func (r *reporter) taking(part inventory.Part) {
+	r.part.Store(nil)
+	r.views.begin(part, r.clock.Now())
+}
 
 // quiet tells whether nothing was reported for a while.
 func (r *reporter) quiet() bool {

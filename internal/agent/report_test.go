@@ -175,6 +175,34 @@ func TestSignsOfLifeBesideWhatIsPutOff(t *testing.T) {
 	}
 }
 
+// TestNoSignsOfLifeOfARemovedProbe: the server takes nothing of it.
+func TestNoSignsOfLifeOfARemovedProbe(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	r := newReporting(t, "http://127.0.0.1:1", clock)
+	api := newServer(t, configOf(t, testPart("v1")))
+	p, _ := newPuller(t, settings(t, api.URL))
+	p.taking, p.taken = r.taking, r.alive
+	p.pull(t.Context())
+	if e, ok := r.spool.Oldest(); !ok || r.spool.Remove(e) != nil {
+		t.Fatal("it has no sign of life at first")
+	}
+	p.api.server = answering(t, http.StatusForbidden, `{"detail":"probe \"p1\" is not in the inventory"}`).URL
+	p.pull(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.run(ctx, discard) }()
+	for range 2 { // once it waits again, it has done what it does in a minute
+		if err := clock.BlockUntilContext(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(aliveEvery)
+	}
+	cancel()
+	if err := <-ended; err != nil || r.spool.Stats().Waiting > 0 {
+		t.Errorf("%d signs of life, %v", r.spool.Stats().Waiting, err)
+	}
+}
+
 // TestASignThatFoundNoRoomIsNoSign: it is tried again.
 func TestASignThatFoundNoRoomIsNoSign(t *testing.T) {
 	r := newReporting(t, "http://127.0.0.1:1", clockwork.NewRealClock())

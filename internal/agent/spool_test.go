@@ -17,8 +17,8 @@ func TestSpoolByHand(t *testing.T) {
 		if err := r.emit(t.Context(), aResult()); err != nil {
 			t.Fatal(err)
 		}
+		r.uploader.Finish(t.Context()) // it ends at a refusal
 	}
-	r.uploader.Finish(t.Context())
 	if got := r.spool.Stats(); got.SetAside != 3 || got.Waiting != 0 {
 		t.Fatalf("stats are %+v", got)
 	}

@@ -38,17 +38,22 @@ func (s *Spool) takeBack() {
 	if eachWhole(folder, func(e Entry) { found = append(found, e) }) != nil {
 		return // nobody put anything there
 	}
+	var failed error
 	for _, e := range found {
 		if _, waits := s.waiting.find(e.Name); waits || !batchName.MatchString(e.Name) {
 			continue
 		}
 		if err := os.Rename(filepath.Join(folder, e.Name), s.path(e)); err != nil {
-			s.log.Error("a batch that was set aside cannot be sent again", "error", err)
+			failed = err
 			continue
 		}
 		s.waiting.put(e)
 		s.log.Info("a batch that was set aside is sent again", "file", e.Name)
 	}
+	if failed != nil && !s.notTaken {
+		s.log.Error("batches that were set aside cannot be sent again", "error", failed)
+	}
+	s.notTaken = failed != nil
 }
 
 // Aside is a file that was set aside.

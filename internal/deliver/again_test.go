@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"ixpqos/internal/wire"
 )
 
@@ -167,4 +169,20 @@ func TestListingLeavesAlone(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestSentAgainFromAReadOnlyDisk says once that it cannot be.
+func TestSentAgainFromAReadOnlyDisk(t *testing.T) {
+	var log logged
+	s := openSpool(t, smallDisk(t), SpoolOptions{Log: log.logger()})
+	for n := range 3 {
+		writeFile(t, filepath.Join(s.dir, againFolder, nameOf(uint64(n+1))), []byte("again"))
+	}
+	remount(t, s.dir, unix.MS_RDONLY)
+	for range 3 {
+		if _, _, ok, err := s.take(); ok || err != nil {
+			t.Errorf("it takes %v, %v", ok, err)
+		}
+	}
+	log.want(t, 1, "cannot be sent again")
 }

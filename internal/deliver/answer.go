@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"ixpqos/internal/wire"
@@ -41,13 +43,24 @@ type verdict struct {
 // verdict reads the body of a 200. What is no Answer comes from something else
 // than the API (a proxy, a portal) and acknowledges nothing.
 func (r reply) verdict() (v verdict, err error) {
-	if err := json.Unmarshal(r.body, &v); err != nil {
-		return v, err
+	if IsPage(r.header, r.body) {
+		return v, errors.New(PageMeans)
 	}
-	if v.Stored == nil {
-		return v, errors.New("it does not say how many results are stored")
+	if err = json.Unmarshal(r.body, &v); err == nil && v.Stored == nil {
+		err = errors.New("it does not say how many results are stored")
+	}
+	if err != nil {
+		return v, fmt.Errorf("%w: check the server's address and what stands before it", err)
 	}
 	return v, nil
+}
+
+// PageMeans says what it means that a page came in place of the API's answer.
+const PageMeans = "a page for a person, probably of a proxy or a login page before the server: check --server and what stands before it, and HTTPS_PROXY"
+
+// IsPage tells whether an answer is a page for a person, which the API gives none.
+func IsPage(header http.Header, body []byte) bool {
+	return strings.HasPrefix(header.Get("Content-Type"), "text/html") || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
 }
 
 // refusesBatch tells whether the API says that it will never take the batch. It

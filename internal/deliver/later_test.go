@@ -276,3 +276,38 @@ func TestRejectedTwice(t *testing.T) {
 		t.Errorf("set aside are results of %v", tests)
 	}
 }
+
+// TestTheEndIsNotForRefusals: each stop would set all aside that waits.
+func TestTheEndIsNotForRefusals(t *testing.T) {
+	for name, status := range map[string]int{"refused": http.StatusUnprocessableEntity, "too large": http.StatusRequestEntityTooLarge} {
+		t.Run(name, func(t *testing.T) {
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) { problem(w, status, "I know nobody") })
+			s := openSpool(t, t.TempDir(), SpoolOptions{})
+			mustAppend(t, s, batch(0), batch(1), batch(2))
+			newUploader(t, s, srv.URL).Finish(t.Context())
+			wantStats(t, s, 2, 1, 0)
+		})
+	}
+}
+
+// TestFullDiskRejectedAndLater: what the server takes later is not set aside with
+// what it rejects.
+func TestFullDiskRejectedAndLater(t *testing.T) {
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"stored":1,"rejected":[{"index":0,"reason":"never"}],"later":[{"index":1,"reason":"not yet"}]}`)
+	})
+	clock := clockwork.NewFakeClockAt(epoch.Add(time.Hour))
+	s := openSpool(t, smallDisk(t), SpoolOptions{Clock: clock})
+	mustAppend(t, s, batch(0, groups(3)...))
+	other := filepath.Join(s.dir, "other")
+	fill(t, other)
+	u := newUploader(t, s, srv.URL, func(o *UploaderOptions) { o.Clock = clock })
+	mustDrain(t, u)
+	wantStats(t, s, 1, 0, 0)
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	clock.Advance(time.Hour)
+	mustDrain(t, u)
+	wantStats(t, s, 1, 1, 0)
+}

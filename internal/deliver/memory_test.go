@@ -180,3 +180,30 @@ func TestSomethingElseInItsPlace(t *testing.T) {
 		t.Errorf("batches %v come", got)
 	}
 }
+
+// TestDiskIsMountedLate over a folder in which the spool could not be made: what
+// waits on it is neither overwritten nor forgotten.
+func TestDiskIsMountedLate(t *testing.T) {
+	below, disk := smallDisk(t), smallDisk(t)
+	before := openSpool(t, filepath.Join(disk, "spool"), SpoolOptions{})
+	mustAppend(t, before, batch(0), batch(1))
+	if err := before.saveAside(nameOf(9), []byte("aside")); err != nil {
+		t.Fatal(err)
+	}
+	before.Close()
+	remount(t, below, unix.MS_RDONLY)
+	s := openSpool(t, filepath.Join(below, "spool"), SpoolOptions{MaxMemoryBytes: testMemory})
+	mustAppend(t, s, batch(2))
+	if err := unix.Mount(disk, below, "", unix.MS_BIND, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(below, unix.MNT_DETACH) })
+	mustAppend(t, s, batch(3))
+	wantStats(t, s, 4, 0, 0)
+	if s.aside.bytes == 0 {
+		t.Error("what was set aside is not known")
+	}
+	if got := takeAll(t, reopen(t, s)); !slices.Equal(got, []int{0, 1, 2, 3}) {
+		t.Errorf("batches %v come", got)
+	}
+}

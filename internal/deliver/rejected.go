@@ -13,7 +13,8 @@ import (
 
 // keepRejected sets the rejected results aside; then they are not needed in the
 // batch any more. Where they cannot be written on their own, the batch is set
-// aside as a whole, which takes no space.
+// aside as a whole, which takes no space; or it waits, where the server takes
+// others of its results later.
 func (u *Uploader) keepRejected(e Entry, body []byte, answer verdict) bool {
 	all := slices.Concat(answer.Rejected, answer.RejectedHeard)
 	reason := fmt.Sprintf("the server rejected %d results, the first because: %.*q", len(all), maxQuoted, all[0].Reason)
@@ -24,7 +25,11 @@ func (u *Uploader) keepRejected(e Entry, body []byte, answer verdict) bool {
 	}
 	if err != nil {
 		u.opts.Log.Error("rejected results cannot be written on their own", "error", err)
-		u.spool.setAside(e, reason)
+		if len(answer.Later)+len(answer.LaterHeard) > 0 {
+			u.spool.putOff(e, reason)
+		} else {
+			u.spool.setAside(e, reason)
+		}
 		return false
 	}
 	u.spool.countSetAside(len(all))

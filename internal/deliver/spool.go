@@ -75,7 +75,9 @@ type Spool struct {
 	memory  memory
 	disk    error // why the disk took no batch last; nil where it did
 	away    bool  // the server did not take the last batch that it was sent
-	trimmed int   // files that the bounds on what is set aside deleted
+	// notTaken tells that the last take-back failed, so that only the first is logged.
+	notTaken bool
+	trimmed  int // files that the bounds on what is set aside deleted
 }
 
 // OpenSpool opens the spool in the folder dir, which it makes if need be, and
@@ -108,6 +110,9 @@ func (s *Spool) goesOnWithout(err error) bool {
 		return false
 	}
 	s.disk = err
+	// What waits on the disk, should it come yet, is not known: no other run counted
+	// from this moment.
+	s.counter = uint64(max(0, time.Now().UnixMilli()))
 	s.log.Error("the spool opens without its disk: what is measured waits in memory only", "error", err)
 	return true
 }
@@ -315,6 +320,7 @@ func (s *Spool) append(ctx context.Context, batch ippm.Batch, says bool) error {
 	if !says && s.Stats().Bytes+int64(len(content)) > s.opts.MaxBytes {
 		return errors.New("the spool is full, and it says nothing that older batches should go for")
 	}
+	_ = s.lockLate() // the counter goes on behind what is there; write tells what is wrong
 	s.counter++
 	if err := s.keep(ctx, nameOf(s.counter), content, says); err != nil {
 		return err
@@ -368,25 +374,32 @@ func (s *Spool) serverIs(away bool) {
 var errClosed = errors.New("the spool is closed")
 
 // lockLate makes and locks the folder where the disk did not let it be made when
-// the spool was opened.
+// the spool was opened, and finds what a run before left there: its disk may have
+// been mounted since. writing must be held.
 func (s *Spool) lockLate() error {
+	if s.closed {
+		return errClosed
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folder != nil {
 		return nil
 	}
 	folder, err := lockFolder(s.dir)
-	if err == nil {
-		s.folder = folder
+	if err != nil {
+		folder.Close() // it may be there, and not writable
+		return err
 	}
-	return err
+	if err := errors.Join(s.load(), s.loadAside(), s.loadAgain()); err != nil {
+		folder.Close()
+		return err
+	}
+	s.folder = folder
+	return nil
 }
 
 // write puts a file into the spool; writing must be held.
 func (s *Spool) write(name string, content []byte) error {
-	if s.closed {
-		return errClosed
-	}
 	if err := s.lockLate(); err != nil {
 		return err
 	}

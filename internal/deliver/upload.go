@@ -156,11 +156,13 @@ func (u *Uploader) idle(ctx context.Context) {
 }
 
 // Finish delivers what it can until ctx ends, after Run has returned. The first
-// failure ends it: what waits is safe, and the next start goes on with it.
+// failure ends it: what waits is safe, and the next start goes on with it. So does
+// the first refusal: there is no time for the pauses that a server which refuses
+// everything must be given.
 func (u *Uploader) Finish(ctx context.Context) {
 	for ctx.Err() == nil {
 		entry, body, ok, err := u.spool.take()
-		if err != nil || !ok || u.deliver(ctx, entry, body) != nil {
+		if err != nil || !ok || u.deliver(ctx, entry, body) != nil || u.refusals > 0 {
 			return
 		}
 	}
@@ -222,7 +224,7 @@ func (u *Uploader) accept(e Entry, body []byte, got reply) *failure {
 	answer, err := got.verdict()
 	if err != nil {
 		return &failure{kind: "answer", retryAfter: got.retryAfter(u.opts.Clock.Now()),
-			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does (%v): check the server's address and what stands before it", u.what(), err)}
+			sentence: fmt.Sprintf("results wait: %s answered 200, but not as the API does: %v", u.what(), err)}
 	}
 	u.trouble.refuse("")
 	u.refusals = 0
@@ -289,6 +291,7 @@ func (u *Uploader) split(e Entry, body []byte, got reply) *failure {
 		return &failure{kind: "413", sentence: fmt.Sprintf("results wait: %s answered %s, and %v: raise the limit of what stands before the server (nginx: client_max_body_size)", u.what(), got.title(), err)}
 	}
 	if err != nil {
+		u.refusals++
 		u.spool.setAside(e, fmt.Sprintf("%s answered that it is too large, and %v: raise the server's limit", u.what(), err))
 		return nil
 	}

@@ -75,7 +75,7 @@ func TestAnswers(t *testing.T) {
 	}{
 		{200, `{"stored":1,"rejected":[]}`, gone, ""},
 		{200, `{"stored":1,"rejected":null,"of_a_newer_server":1}`, gone, ""},
-		{200, `<html>Welcome to our hotel</html>`, kept, "not as the API does"},
+		{200, `<html>Welcome to our hotel</html>`, kept, "not as the API does: a page for a person, probably of a proxy or a login page"},
 		{200, `{"status":"ok"}`, kept, "not as the API does"},
 		{200, `{"stored":1,"rejected":[`, kept, "not as the API does"},
 		{200, ``, kept, "not as the API does"},

@@ -19,17 +19,18 @@ import (
 type Names struct {
 	mu    sync.Mutex
 	taken map[string]netip.Addr // by family and name
-	// look takes the place of the resolver in tests.
-	look func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Look takes the place of the resolver in tests.
+	Look func(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// target is the address of a target. Note says what a person should know of it.
-func (n *Names) target(ctx context.Context, host string, family uint8, own netip.Addr) (ip netip.Addr, note string, err error) {
+// Target is the address of a target that is reached from an own address. Note says what a person should know of it.
+func (n *Names) Target(ctx context.Context, host string, family uint8, own netip.Addr) (ip netip.Addr, note string, err error) {
 	return n.resolve(ctx, host, family, own.IsLoopback() || isLocal(host))
 }
 
-// own is the own address to send from; an invalid one leaves that to the kernel.
-func (n *Names) own(ctx context.Context, host string, family uint8) (ip netip.Addr, note string, err error) {
+// Own is the own address to send from; an invalid one leaves that to the kernel.
+// Note says what a person should know of it.
+func (n *Names) Own(ctx context.Context, host string, family uint8) (ip netip.Addr, note string, err error) {
 	if host == "" {
 		return ip, "", nil
 	}
@@ -82,7 +83,7 @@ func (n *Names) resolve(ctx context.Context, host string, family uint8, loopback
 func (n *Names) lookup(ctx context.Context, host string, family uint8) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, inventory.LossThreshold)
 	defer cancel()
-	look := n.look
+	look := n.Look
 	if look == nil {
 		look = net.DefaultResolver.LookupNetIP
 	}

@@ -22,7 +22,7 @@ func (r resolver) look(_ context.Context, _, host string) (ips []netip.Addr, err
 }
 
 func TestWhatANameResolvesToIsChecked(t *testing.T) {
-	n := &Names{look: resolver{
+	n := &Names{Look: resolver{
 		"self": {"127.0.1.1"}, "looped": {"127.0.0.1"}, "localhost": {"127.0.0.1"}, "many": {"224.0.0.1"}, "none": {"0.0.0.0"},
 		"mixed": {"127.0.1.1", "198.18.0.9"}, "mapped": {"::ffff:198.18.0.8"},
 	}.look}
@@ -44,13 +44,13 @@ func TestWhatANameResolvesToIsChecked(t *testing.T) {
 		{"224.0.0.1", here, `224.0.0.1 is that of many hosts`},
 		{"unknown", here, `"unknown" has no IPv4 address: no such host`},
 	} {
-		ip, _, err := n.target(t.Context(), c.host, 4, c.own)
+		ip, _, err := n.Target(t.Context(), c.host, 4, c.own)
 		if got := ip.String(); err == nil && got != c.want || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, %v; want %s", c.host, ip, err, c.want)
 		}
 	}
 	// Debian's own name: pings leave all the same, and it is told.
-	ip, note, err := n.own(t.Context(), "self", 4)
+	ip, note, err := n.Own(t.Context(), "self", 4)
 	if ip.IsValid() || err != nil || !strings.Contains(note, `the own name "self" resolves to 127.0.1.1 (see /etc/hosts)`) {
 		t.Errorf("the own name: %v, %q, %v", ip, note, err)
 	}
@@ -58,10 +58,10 @@ func TestWhatANameResolvesToIsChecked(t *testing.T) {
 
 func TestANameKeepsItsAddress(t *testing.T) {
 	answers := resolver{}
-	n := &Names{look: answers.look}
+	n := &Names{Look: answers.look}
 	take := func(ips ...string) (string, string) {
 		answers["p2"] = ips
-		ip, note, err := n.target(t.Context(), "p2", 4, netip.Addr{})
+		ip, note, err := n.Target(t.Context(), "p2", 4, netip.Addr{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -91,13 +91,13 @@ func (p pinger) notes(w way, t *tally, out outcome) (notes []string) {
 func (p pinger) way(ctx context.Context) (w way, notes []string, err error) {
 	w = way{iface: p.iface, dscp: p.test.DSCP, size: p.test.Size, raw: p.privileged}
 	var note string
-	if w.from, note, err = p.names.own(ctx, p.pair.From, p.pair.Family); err != nil {
+	if w.from, note, err = p.names.Own(ctx, p.pair.From, p.pair.Family); err != nil {
 		return w, nil, fmt.Errorf("the own address: %w", err)
 	}
 	if note != "" {
 		notes = append(notes, note)
 	}
-	if w.to, note, err = p.names.target(ctx, p.pair.To, p.pair.Family, w.from); err != nil {
+	if w.to, note, err = p.names.Target(ctx, p.pair.To, p.pair.Family, w.from); err != nil {
 		return w, notes, fmt.Errorf("%s: %w", p.pair.Target, err)
 	}
 	if note != "" {

@@ -324,3 +324,23 @@ func TestOddTimesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// TestFewMisfitsAreLookedInto in a tick, whatever is sent here.
+func TestFewMisfitsAreLookedInto(t *testing.T) {
+	t.Parallel()
+	v, _ := withForeign(t, there())
+	v.runInto(time.Second)
+	test := v.tests[0]
+	p := test.pairs[0]
+	before := p.told
+	for n := 1; n <= 2; n++ {
+		for range 1000 {
+			test.lanes[0].misfit(test, nil, &stamp.Reply{SSID: 999}, there())
+			test.unreadable(there(), nil)
+		}
+		if looked := p.misfits[otherSSID] + p.unread - before.misfits[otherSSID] - before.unread; looked != 64*n {
+			t.Errorf("%d were looked into in %d ticks", looked, n)
+		}
+		test.drain(v.moment())
+	}
+}

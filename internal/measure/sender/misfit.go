@@ -39,8 +39,21 @@ func (p *pair) misfit(why misfit, from string) {
 	}
 }
 
+// mostMisfits is how many are looked into in a tick: each costs a look at all
+// pairs, and anybody can send them.
+const mostMisfits = 64
+
+// looksInto tells whether one more misfit is looked into in this tick.
+func (t *test) looksInto() bool {
+	t.misfits++
+	return t.misfits <= mostMisfits
+}
+
 // unreadable notes what a target answered that is no reply.
 func (t *test) unreadable(from netip.AddrPort, err error) {
+	if !t.looksInto() {
+		return
+	}
 	if p := t.pairTo(from); p != nil {
 		p.unread++
 		p.unreadBy = err
@@ -51,6 +64,9 @@ func (t *test) unreadable(from netip.AddrPort, err error) {
 // of one, was sent to. One whose pair is not found that way, or which may be
 // anybody's, is looked for by what it echoes: nobody else knows that.
 func (l *lane) misfit(t *test, p *pair, reply *stamp.Reply, from netip.AddrPort) {
+	if !t.looksInto() {
+		return
+	}
 	if of := t.pairTo(from); of != nil && p == nil {
 		of.misfit(otherSSID, "")
 		return

@@ -198,7 +198,7 @@ func TestCheckBuffers(t *testing.T) {
 		t.Error(err)
 	}
 	err := CheckBuffers(plan("flows"), 10_000_000)
-	if err == nil || !strings.Contains(err.Error(), "net.core.rmem_max") || !strings.Contains(err.Error(), "net.core.wmem_max") {
+	if err == nil || !strings.Contains(err.Error(), "set net.core.rmem_max=4194304 by sysctl") || !strings.Contains(err.Error(), "set net.core.wmem_max=4194304 by sysctl") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -304,6 +304,7 @@ func (s *Sender) readClock(m Moment) {
 }
 
 func (t *test) drain(m Moment) {
+	t.misfits = 0
 	for _, l := range t.lanes {
 		// Where nothing more is sent, awaited may be too low: it is of the newest packets.
 		if l.socket == nil || l.awaited <= 0 && !t.ending {

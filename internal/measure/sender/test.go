@@ -33,6 +33,7 @@ type test struct {
 	closed   []interval
 	settled  int // pairs of the oldest closed interval
 	ending   bool
+	misfits  int // of this tick
 	results  []ippm.Result
 	books    books
 	lateness ippm.Delay

@@ -70,7 +70,7 @@ func (p *pair) trouble(t *test) string {
 	case errors.Is(refusal, syscall.EMSGSIZE):
 		return fmt.Sprintf("packets of %d bytes to %q over IPv%d are larger than the interface's MTU and may not be fragmented: lower size, or leave df away", t.Size, p.Target, p.Family)
 	case errors.Is(refusal, syscall.EAGAIN), errors.Is(refusal, syscall.ENOBUFS):
-		return fmt.Sprintf("the send buffers were full, so packets to %q over IPv%d were not sent: set net.core.wmem_max, or grant CAP_NET_ADMIN", p.Target, p.Family)
+		return fmt.Sprintf("the send buffers were full, so packets to %q over IPv%d were not sent: set net.core.wmem_max=%d by sysctl, or grant CAP_NET_ADMIN", p.Target, p.Family, wantedBuffer)
 	case refusal != nil:
 		return fmt.Sprintf("the kernel refused packets to %q over IPv%d: %v", p.Target, p.Family, refusal)
 	case unreachable:
@@ -115,7 +115,7 @@ func (s *shortage) sentence() string {
 	if s.needed == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the %s buffers have %d bytes where %d are needed: set net.core.%s, or grant CAP_NET_ADMIN", s.buffers, s.had, s.needed, s.setting)
+	return fmt.Sprintf("the %s buffers have %d bytes where %d are needed: set net.core.%s=%d by sysctl, or grant CAP_NET_ADMIN", s.buffers, s.had, s.needed, s.setting, wantedBuffer)
 }
 
 // CheckBuffers tells whether this host gives a socket the buffers that a test over
