@@ -140,6 +140,23 @@ func TestReadOnlyDiskFromTheStart(t *testing.T) {
 	}
 }
 
+// TestAFolderThatIsTakenAway is made anew: what comes then is as safe as before.
+func TestAFolderThatIsTakenAway(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	s := openSpool(t, filepath.Join(state, "spool"), SpoolOptions{})
+	mustAppend(t, s, batch(0))
+	if err := os.Rename(state, state+".gone"); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, s, batch(1))
+	if _, err := os.Stat(filepath.Join(state, "spool", nameOf(2))); err != nil {
+		t.Errorf("the next batch is not on the disk: %v", err)
+	}
+	if got := s.Troubles(); len(got) > 0 {
+		t.Errorf("troubles are %q", got)
+	}
+}
+
 // TestMemoryIsBounded: then the oldest of what is there goes.
 func TestMemoryIsBounded(t *testing.T) {
 	disk := smallDisk(t)

@@ -359,6 +359,8 @@ func (s *Spool) diskIs(err error) (away bool) {
 	defer s.mu.Unlock()
 	if err != nil && s.disk == nil {
 		s.log.Error("the disk does not take a batch", "error", err)
+	} else if err == nil && s.disk != nil {
+		s.log.Info("trouble is over: the disk takes batches")
 	}
 	s.disk = err
 	return s.away
@@ -374,8 +376,8 @@ func (s *Spool) serverIs(away bool) {
 var errClosed = errors.New("the spool is closed")
 
 // lockLate makes and locks the folder where the disk did not let it be made when
-// the spool was opened, and finds what a run before left there: its disk may have
-// been mounted since. writing must be held.
+// the spool was opened, or where somebody took it away since, and finds what a run
+// before left there: its disk may have been mounted meanwhile. writing must be held.
 func (s *Spool) lockLate() error {
 	if s.closed {
 		return errClosed
@@ -383,7 +385,11 @@ func (s *Spool) lockLate() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.folder != nil {
-		return nil
+		if _, err := os.Stat(s.dir); !errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		s.folder.Close()
+		s.folder = nil
 	}
 	folder, err := lockFolder(s.dir)
 	if err != nil {
