@@ -81,15 +81,16 @@ func TestTheEndIsDelivered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := <-came; len(b.Results) != 1 {
-		t.Errorf("the last batch has %d results", len(b.Results))
+	var results, ends int
+	for len(came) > 0 { // one that was on its way when the probe was told to end may come twice
+		b := <-came
+		results += len(b.Results)
+		if b.Health.Missed == 1 && len(b.Peers) == 2 && len(b.Results) == 0 {
+			ends++
+		}
 	}
-	end := <-came
-	for len(end.Results) > 0 { // one that was on its way at the end comes twice
-		end = <-came
-	}
-	if end.Health.Missed != 1 || len(end.Peers) != 2 {
-		t.Errorf("the end says %+v", end)
+	if results == 0 || ends == 0 {
+		t.Errorf("%d results and %d times what was missed in ending came", results, ends)
 	}
 	if got := r.spool.Stats().Waiting; got != 0 {
 		t.Errorf("%d batches wait", got)
