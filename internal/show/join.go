@@ -38,9 +38,8 @@ func (v *Viewer) join(ctx context.Context, newest map[ippm.Series]*ippm.Result) 
 		r := newest[heard.Series]
 		whole := *r
 		whole.Flows = flows
-		if both, _ := joined(whole, &heard); both.ID == r.ID {
-			r.Counts = both.Counts
-		}
+		both, _ := joined(whole, &heard)
+		r.Counts = both.Counts
 		return nil
 	})
 	if err != nil {
