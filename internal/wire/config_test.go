@@ -65,8 +65,7 @@ func TestConfigOnTheWire(t *testing.T) {
 	p.Inventory, p.Tests = "4f1d", []inventory.Test{p.Tests[1], p.Tests[3]}
 	const want = `{"probe":"p1","inventory":"4f1d","addresses":[{"family":4,"host":"192.0.2.1"},{"family":6,"host":"2001:db8::1"}],"interface":"eth0",` +
 		`"peers":[{"name":"p2","addresses":[{"family":4,"host":"192.0.2.2"}]},{"name":"p3","addresses":[{"family":4,"host":"192.0.2.3"}],"reflector_port":8620,"stateless":true},` +
-		`{"name":"rs1","addresses":[{"family":4,"host":"192.0.2.250"}],"answers":["icmp"]},{"name":"rs2","addresses":[{"family":4,"host":"192.0.2.251"}],"answers":["stamp"],"reflector_port":4000},` +
-		`{"name":"rs3","addresses":[{"family":4,"host":"192.0.2.252"}],"answers":["stamp"],"stateful":true}],` +
+		`{"name":"rs1","addresses":[{"family":4,"host":"192.0.2.250"}],"answers":["icmp"]},{"name":"rs2","addresses":[{"family":4,"host":"192.0.2.251"}],"answers":["stamp"],"reflector_port":4000}],` +
 		`"tests":[{"name":"night","kind":"icmp","cron":"0 3 * * *","count":7,"spacing_ms":1.5,"timeout_ms":2001.234,"size":1400,"dscp":46,"families":[6]},` +
 		`{"name":"fabric","kind":"stamp","every_s":20,"flows":4,"port":40000,"spacing_ms":300,"size":1500,"df":true,"dscp":10,"families":[4,6],"sources":["p2","p3"],"targets":["p1","rs2"]}]}`
 	if got := marshal(t, wire.FromPart(p)); string(got) != want {

@@ -17,7 +17,8 @@ func (s *Store) PutPings(ctx context.Context, pings []store.Ping) ([]store.Refus
 	if err := s.checkFile(); err != nil {
 		return nil, err
 	}
-	if err := s.putPings(ctx, pings); err != nil {
+	err := s.putPings(ctx, pings)
+	if s.prove(err); err != nil {
 		return nil, explain(fmt.Sprintf("store the pings of %q", pings[0].Source), s.path, err)
 	}
 	return nil, nil
@@ -38,7 +39,6 @@ func (s *Store) putPings(ctx context.Context, pings []store.Ping) error {
 	if err := tx.Commit(); err != nil {
 		return ended(ctx, err)
 	}
-	s.prove()
 	return nil
 }
 

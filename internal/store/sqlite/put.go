@@ -16,7 +16,8 @@ func (s *Store) Put(ctx context.Context, batch ippm.Batch) ([]store.Rejected, er
 	if err := s.checkFile(); err != nil {
 		return nil, err
 	}
-	if err := s.put(ctx, batch); err != nil {
+	err := s.put(ctx, batch)
+	if s.prove(err); err != nil {
 		return nil, explain(fmt.Sprintf("store the batch of %q", batch.Probe), s.path, err)
 	}
 	return nil, nil
@@ -36,7 +37,6 @@ func (s *Store) put(ctx context.Context, batch ippm.Batch) error {
 		return ended(ctx, err)
 	}
 	s.catalogue.learn(p.fresh)
-	s.prove()
 	return nil
 }
 

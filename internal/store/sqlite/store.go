@@ -196,12 +196,16 @@ func (s *Store) proveWrite(ctx context.Context) (err error) {
 	if err := tx.Commit(); err != nil {
 		return explain(tried, s.path, err)
 	}
-	s.prove()
+	s.prove(nil)
 	return nil
 }
 
-// prove notes that something was written just now, be it a batch.
-func (s *Store) prove() {
+// prove notes whether something was written just now, be it a batch.
+func (s *Store) prove(failed error) {
+	if failed != nil {
+		s.proven.Store(nil)
+		return
+	}
 	now := time.Now()
 	s.proven.Store(&now)
 }
