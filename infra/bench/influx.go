@@ -49,15 +49,10 @@ func (b bucket) settings(r rig, url string) ([]string, error) {
 		"--influx-bucket-raw", b.name, "--influx-bucket-flows", b.name}, err
 }
 
-// takeInfluxMatrix reads the matrix through a server whose InfluxDB has some history.
-func takeInfluxMatrix(ctx context.Context, r rig) (samples, error) {
-	e, err := newExchange(wide)
-	if err != nil {
-		return nil, err
-	}
-	taken := samples{}
-	err = withInflux(ctx, func(s *influxd.Server) error {
-		b, err := newBucket(ctx, s, "matrix")
+// withBucket gives a new bucket of a real influxd, and the store in it.
+func withBucket(ctx context.Context, name string, use func(bucket, *influx.Store) error) error {
+	return withInflux(ctx, func(s *influxd.Server) error {
+		b, err := newBucket(ctx, s, name)
 		if err != nil {
 			return err
 		}
@@ -66,6 +61,18 @@ func takeInfluxMatrix(ctx context.Context, r rig) (samples, error) {
 			return err
 		}
 		defer store.Close()
+		return use(b, store)
+	})
+}
+
+// takeInfluxMatrix reads the matrix through a server whose InfluxDB has some history.
+func takeInfluxMatrix(ctx context.Context, r rig) (samples, error) {
+	e, err := newExchange(wide)
+	if err != nil {
+		return nil, err
+	}
+	taken := samples{}
+	err = withBucket(ctx, "matrix", func(b bucket, store *influx.Store) error {
 		if err := r.fillStore(ctx, e, store, time.Now().Truncate(interval).Add(-interval)); err != nil {
 			return err
 		}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	influxd "ixpqos/infra/influx"
 	"ixpqos/internal/ippm"
 	"ixpqos/internal/store"
 	"ixpqos/internal/store/influx"
@@ -25,16 +24,7 @@ func takeChangedMatrix(ctx context.Context, r rig) (samples, error) {
 		return nil, err
 	}
 	taken := samples{}
-	err = withInflux(ctx, func(s *influxd.Server) error {
-		b, err := newBucket(ctx, s, "changed")
-		if err != nil {
-			return err
-		}
-		store, err := influx.Open(ctx, influx.Options{URL: b.URL, Org: b.Org, Token: b.token, Buckets: all(b.name)})
-		if err != nil {
-			return err
-		}
-		defer store.Close()
+	err = withBucket(ctx, "changed", func(b bucket, store *influx.Store) error {
 		return r.readChanging(ctx, e, b, store, taken)
 	})
 	return taken, err
